@@ -1,0 +1,1 @@
+"""One module a scenario. Each has `measure(options) -> Section`."""

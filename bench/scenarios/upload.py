@@ -1,0 +1,255 @@
+"""The upload alone: a form with a file comes in, is stored and answered. Nothing is made of it.
+
+One server process each, 16 connections (64 where memory is measured), driven by wrk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import corpus, lineup
+from bench.client import Photo, UnexpectedAnswerError, Visitor
+from bench.debian import tool
+from bench.figures import Spread
+from bench.memory import watched
+from bench.options import Options, in_turn
+from bench.places import PEERS, scratch
+from bench.report import Goal, Section, Table
+from bench.servers import Running, Server, running
+
+BUSBOY = "busboy"
+CONNECTIONS = 16
+MANY_CONNECTIONS = 64
+TURN_SECONDS = 2.0
+WARM_UP_SECONDS = 1.0
+SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """A server's upload: its path, the status it answers with, and whether the file stays."""
+
+    build: Callable[[Path], Server]
+    path: str
+    status: int
+    keeps: bool = False
+
+
+WAYS = {
+    lineup.OURS: Way(
+        lambda folder: lineup.pixmill(folder, ENGINE="none", MAX_QUEUED_TASKS="1000000"),
+        path="/images",
+        status=202,
+        keeps=True,
+    ),
+    lineup.TUTORIAL: Way(lineup.tutorial, "/upload-image/", 200),
+    BUSBOY: Way(lineup.sharp, "/upload", 200),
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What wrk saw in one turn."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A file that is uploaded again and again."""
+
+    name: str
+    file: Path
+
+    @property
+    def size(self) -> int:
+        return self.file.stat().st_size
+
+    @property
+    def label(self) -> str:
+        return f"{self.size / 1e6:.1f} MB"
+
+
+def measure(options: Options) -> Section:
+    bodies = [Body(name, file) for name, file in corpus.upload_bodies().items()]
+    turns = {body: _rates(body, options) for body in bodies}
+    memory = {name: _memory(way, bodies[0], options) for name, way in WAYS.items()}
+    trouble = [
+        f"{name}, {body.label}: {fault}"
+        for body in bodies
+        for name, rounds in turns[body].items()
+        for turn in rounds
+        for fault in turn.faults
+    ]
+    for name, (_, turn) in memory.items():
+        trouble += [f"{name}, memory: {fault}" for fault in turn.faults]
+    tables = [_rates_table(body, turns[body]) for body in bodies]
+    tables.append(_memory_table(bodies[0], memory))
+    return Section("Upload alone", tables, _goals(turns, memory), trouble)
+
+
+def _rates(body: Body, options: Options) -> dict[str, list[Turn]]:
+    """Requests a second of every way, in rounds over servers that all stay up."""
+    turns: dict[str, list[Turn]] = {name: [] for name in WAYS}
+    with scratch("upload") as folder, ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(running(way.build(folder / f"server-{number}")))
+            for number, (name, way) in enumerate(WAYS.items())
+        }
+        for name, server in servers.items():
+            _check_one(server, WAYS[name], body)
+            _turn(server, WAYS[name], body, CONNECTIONS, options.seconds(WARM_UP_SECONDS))
+        for number in range(options.rounds):
+            for name in in_turn(number, list(WAYS)):
+                seconds = options.seconds(TURN_SECONDS)
+                turn = _turn(servers[name], WAYS[name], body, CONNECTIONS, seconds)
+                turns[name].append(turn)
+                print(f"upload {body.label} {name}: {turn.per_second:.0f}/s", file=sys.stderr)
+    return turns
+
+
+def _memory(way: Way, body: Body, options: Options) -> tuple[float, Turn]:
+    """The peak RSS of a fresh process while 64 uploads are in flight."""
+    with scratch("upload") as folder, running(way.build(folder / "server")) as server:
+        with watched(server.pid) as peak:
+            seconds = options.seconds(2 * TURN_SECONDS)
+            turn = _turn(server, way, body, MANY_CONNECTIONS, seconds)
+        return peak.rss, turn
+
+
+def _check_one(server: Running, way: Way, body: Body) -> None:
+    """One upload by hand: the status, and the size the server says it stored."""
+    with Visitor(server.port) as visitor:
+        photo = Photo.read(body.file)
+        document = visitor.post_form(way.path, photo).expect(way.status).document()
+    if document.get("size_bytes") != body.size:
+        raise UnexpectedAnswerError(
+            f"{server.name} stored {document.get('size_bytes')} of {body.size} bytes"
+        )
+
+
+def _turn(server: Running, way: Way, body: Body, connections: int, seconds: float) -> Turn:
+    seen = _wrk(f"http://127.0.0.1:{server.port}{way.path}", way.status, body, connections, seconds)
+    faults = []
+    if seen["refused"]:
+        faults.append(f"{seen['refused']} answers were {seen['status']}, not {way.status}")
+    if seen["broken"]:
+        faults.append(f"{seen['broken']} connections broke or timed out")
+    accepted = seen["requests"] - seen["refused"]
+    if not accepted:
+        faults.append("no upload was accepted")
+    if way.keeps:
+        faults += _stored_wrong(server.folder / "uploads", body, accepted)
+    _empty(server.folder)
+    return Turn(accepted / seen["seconds"], seen["p50_ms"], seen["p99_ms"], tuple(faults))
+
+
+def _wrk(url: str, status: int, body: Body, connections: int, seconds: float) -> dict[str, float]:
+    wrk = tool("wrk")
+    load = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "60s"]
+    script = ["-s", str(PEERS / "post.lua"), url, "--", str(body.file), str(status)]
+    done = subprocess.run(
+        [wrk.path, *load, *script],
+        env=os.environ | wrk.env,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 120,
+    )
+    found = re.search(r"RESULT (\{.*\})", done.stdout)
+    if not found:
+        raise RuntimeError(f"wrk failed at {url}:\n{done.stdout}\n{done.stderr}")
+    seen: dict[str, float] = json.loads(found[1])
+    return seen
+
+
+def _stored_wrong(uploads: Path, body: Body, answered: float) -> list[str]:
+    """Every upload accepted is a whole file on the disk; the end of the turn may add a few."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    sizes = _sizes(uploads)
+    while set(sizes) != {body.size} and time.monotonic() < deadline:
+        time.sleep(0.1)  # uploads cut off by the end of the turn are being finished or cleared away
+        sizes = _sizes(uploads)
+    whole = sizes.count(body.size)
+    faults = []
+    if whole < answered:
+        faults.append(f"{answered} uploads accepted but {whole} whole files")
+    if whole < len(sizes):
+        faults.append(f"{len(sizes) - whole} stored files have another size")
+    return faults
+
+
+def _sizes(uploads: Path) -> list[int]:
+    sizes = []
+    for file in uploads.rglob("*"):
+        with suppress(FileNotFoundError):  # cleared away meanwhile
+            if file.is_file():
+                sizes.append(file.stat().st_size)
+    return sizes
+
+
+def _empty(folder: Path) -> None:
+    """Remove what was uploaded, and wait for the disk: the next turn is not to pay for this one."""
+    for uploaded in (folder / "uploads").glob("*"):
+        if uploaded.is_dir():
+            shutil.rmtree(uploaded, ignore_errors=True)
+        else:
+            uploaded.unlink(missing_ok=True)
+    os.sync()
+
+
+def _rates_table(body: Body, turns: dict[str, list[Turn]]) -> Table:
+    ours = [turn.per_second for turn in turns[lineup.OURS]]
+    rows = []
+    for name, rounds in turns.items():
+        rates = [turn.per_second for turn in rounds]
+        rows.append(
+            (
+                name,
+                Spread.of(rates).text(0),
+                f"{Spread.of(rates).median * body.size / 1e6:.0f}",
+                Spread.of_ratios(ours, rates).text() if name != lineup.OURS else "",
+                f"{Spread.of([turn.p50_ms for turn in rounds]).median:.1f}",
+                f"{Spread.of([turn.p99_ms for turn in rounds]).median:.1f}",
+            )
+        )
+    head = ("server", "requests/s", "MB/s", f"{lineup.OURS} / it", "p50 ms", "p99 ms")
+    return Table(f"Files of {body.label}, {CONNECTIONS} connections:", head, rows)
+
+
+def _memory_table(body: Body, memory: dict[str, tuple[float, Turn]]) -> Table:
+    rows = [(name, f"{rss:.0f}", f"{turn.per_second:.0f}") for name, (rss, turn) in memory.items()]
+    caption = f"{MANY_CONNECTIONS} files of {body.label} in flight, each server fresh:"
+    return Table(caption, ("server", "peak RSS, MiB", "requests/s"), rows)
+
+
+def _goals(
+    turns: dict[Body, dict[str, list[Turn]]], memory: dict[str, tuple[float, Turn]]
+) -> Sequence[Goal]:
+    def faster(body: Body, peer: str, at_least: float) -> Goal:
+        ours, theirs = (
+            [turn.per_second for turn in turns[body][name]] for name in (lineup.OURS, peer)
+        )
+        what = f"requests/s, {body.label}: {lineup.OURS} / {peer}"
+        return Goal(what, Spread.of_ratios(ours, theirs), at_least)
+
+    big, small = turns
+    rss, _ = memory[lineup.OURS]
+    return (
+        faster(big, lineup.TUTORIAL, 1.9),
+        faster(small, lineup.TUTORIAL, 1.9),
+        faster(big, BUSBOY, 1.8),
+        Goal(f"peak RSS at {MANY_CONNECTIONS}, MiB", Spread.of([rss]), at_most=100, digits=0),
+    )

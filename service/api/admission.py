@@ -1,0 +1,80 @@
+"""Whether there is room: for another task in the queue, for another file on the disk.
+
+Both are looked up at most once a second and reckoned in between, so that a flood of requests
+costs the database and the disk nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from service.errors import DiskFull, QueueFull
+from service.runtime import Runtime
+from service.tasks import rows
+
+#: A look is trusted for this long, in seconds; one that says "full" for less.
+FRESH_SECONDS = 1.0
+FRESH_WHEN_FULL_SECONDS = 0.1
+
+
+@dataclass
+class _Look:
+    """What was seen, when, and how many were let in since."""
+
+    value: int = 0
+    at: float = float("-inf")
+    since: int = 0
+
+    def is_older(self, seconds: float) -> bool:
+        return time.monotonic() - self.at > seconds
+
+    def renew(self, value: int) -> None:
+        self.value, self.at, self.since = value, time.monotonic(), 0
+
+
+class Admission:
+    """The doorkeeper of one application."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._depth = _Look()
+        self._free = _Look()
+
+    async def check_queue(self) -> None:
+        """Let one more task in. Raises: QueueFull."""
+        limit = self._runtime.settings.max_queued_tasks
+        depth = self._depth
+        is_full = depth.value + depth.since >= limit
+        if depth.is_older(FRESH_WHEN_FULL_SECONDS if is_full else FRESH_SECONDS):
+            depth.renew(await self._runtime.database.read(rows.depth, limit))
+        waiting = depth.value + depth.since
+        if waiting >= limit:
+            raise QueueFull(
+                "Too many tasks are waiting; try again soon.",
+                limit=limit,
+                actual=waiting,
+                retry_after_seconds=2,
+            )
+        depth.since += 1
+
+    async def check_disk(self) -> None:
+        """Let one more file in. Raises: DiskFull."""
+        free = self._free
+        largest = self._runtime.settings.max_upload_bytes
+        needed = self._runtime.settings.min_free_bytes
+        # What was let in since the last look may each be as large as a file can be.
+        if free.is_older(FRESH_SECONDS) or free.value - free.since * largest < needed:
+            await self.look_at_disk()
+        free.since += 1
+
+    async def look_at_disk(self) -> None:
+        """See how much room there is now. Raises: DiskFull."""
+        runtime = self._runtime
+        needed = runtime.settings.min_free_bytes
+        free = min(await runtime.uploads.free_bytes(), await runtime.processed.free_bytes())
+        self._free.renew(free)
+        if free < needed:
+            raise DiskFull(
+                "The disk is nearly full.", limit=needed, actual=free, retry_after_seconds=30
+            )

@@ -1,0 +1,364 @@
+"""Images over HTTP: upload, look, fetch, process again, delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
+from starlette.responses import FileResponse
+
+from service import images
+from service.api.deps import SMALL_BODY, Cursor, Limit, Parts, PartsDep, QueueRoom
+from service.api.ingest import Refused, Submission
+from service.api.openapi import UPLOAD_BODY
+from service.api.problems import field_errors, problem_of, responses
+from service.errors import (
+    BadPipeline,
+    ClientGone,
+    DatabaseFailed,
+    DiskFull,
+    EmptyFile,
+    Invalid,
+    MalformedBody,
+    MissingFile,
+    NotFound,
+    NotReady,
+    PictureTooLarge,
+    QueueFull,
+    ServiceError,
+    StorageFailed,
+    TooLarge,
+    TooSlow,
+    UnknownPreset,
+    UnreadablePicture,
+    UnsupportedFormat,
+)
+from service.imaging import Pipeline, Recipe
+from service.logs import current_request_id
+from service.models import Image
+from service.schemas import (
+    ImageAccepted,
+    ImageDocument,
+    ItemId,
+    Page,
+    PriorityName,
+    UploadResult,
+    UploadResults,
+)
+from service.tasks import Priority
+
+router = APIRouter(tags=["images"])
+
+ImageId = Annotated[str, Path(max_length=64, description="The image's id.")]
+VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
+
+UPLOAD_ERRORS = (
+    MalformedBody,
+    ClientGone,
+    TooSlow,
+    TooLarge,
+    UnsupportedFormat,
+    Invalid,
+    MissingFile,
+    EmptyFile,
+    UnknownPreset,
+    BadPipeline,
+    UnreadablePicture,
+    PictureTooLarge,
+    QueueFull,
+    StorageFailed,
+    DatabaseFailed,
+    DiskFull,
+)
+
+_ITEM_ID: TypeAdapter[str] = TypeAdapter(ItemId)
+_PRIORITY: TypeAdapter[str] = TypeAdapter(PriorityName)
+
+#: What keeps a browser from making anything of a file but a picture.
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+
+class ProcessRequest(BaseModel):
+    """What to make of a stored image."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    presets: list[str] = Field(default=[], max_length=20, examples=[["medium"]])
+    pipeline: Pipeline | None = None
+    priority: PriorityName | None = None
+
+
+@router.post(
+    "/images",
+    status_code=202,
+    response_model=ImageDocument | UploadResults,
+    responses=responses(*UPLOAD_ERRORS),
+    openapi_extra=UPLOAD_BODY,
+    summary="Upload one image, or several in one form",
+)
+async def upload(request: Request, parts: PartsDep, background: BackgroundTasks) -> Response:
+    """Stream the upload to storage and answer with all the variants to come.
+
+    One file: its image document, and `Location`. Several files: a result for each.
+    """
+    submission, accepted = await _ingest(request, parts, background)
+    if len(submission.files) > 1:
+        return _json(_results(submission, accepted), 202)
+    return _accepted(next(iter(accepted.values())))
+
+
+@router.post(
+    "/upload-image",
+    status_code=202,
+    response_model=ImageAccepted,
+    responses=responses(*UPLOAD_ERRORS),
+    openapi_extra=UPLOAD_BODY,
+    tags=["tutorial"],
+    summary="Upload an image, as the tutorial does",
+)
+async def upload_image(request: Request, parts: PartsDep, background: BackgroundTasks) -> Response:
+    """The first file's document with a message."""
+    _, accepted = await _ingest(request, parts, background)
+    document = next(iter(accepted.values()))
+    message = f"{document.filename} was received and is processed in the background."
+    return _accepted(ImageAccepted(**dict(document), message=message))
+
+
+@router.get("/images", summary="List images, newest first")
+async def list_images(
+    parts: PartsDep,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    item_id: Annotated[ItemId | None, Query(description="Only this item's.")] = None,
+) -> Page[ImageDocument]:
+    """A page of image documents."""
+    base_url = parts.runtime.settings.public_url
+    found = await parts.runtime.database.read(images.page, cursor, limit, item_id, base_url)
+    return Page(items=found, next=found[-1].id if len(found) == limit else None)
+
+
+@router.get("/images/{image_id}", responses=responses(NotFound), summary="An image's document")
+async def get_image(image_id: ImageId, parts: PartsDep) -> ImageDocument:
+    """The image, its variants and how far they are."""
+    base_url = parts.runtime.settings.public_url
+    return await parts.runtime.database.read(images.get, image_id, base_url)
+
+
+@router.delete(
+    "/images/{image_id}",
+    status_code=204,
+    responses=responses(NotFound),
+    summary="Delete an image with its files",
+)
+async def delete_image(image_id: ImageId, parts: PartsDep, background: BackgroundTasks) -> None:
+    """The rows go at once, the files by a task."""
+    await parts.runtime.database.write(images.remove, image_id, current_request_id())
+    parts.wake(background)
+
+
+@router.get(
+    "/images/{image_id}/original",
+    response_class=FileResponse,
+    responses=responses(NotFound),
+    summary="The bytes that were uploaded",
+)
+async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
+    """As an attachment: it is what the client sent, with all its metadata."""
+    image = await parts.runtime.database.read(_find_original, image_id)
+    headers = _file_headers(image.sha256) | {"Cache-Control": "private, max-age=3600"}
+    if _is_fresh(request, image.sha256):
+        return Response(status_code=304, headers=headers)
+    path = parts.runtime.uploads.path(image.id)
+    return FileResponse(
+        path, media_type=image.content_type, headers=headers, filename=image.filename
+    )
+
+
+@router.get(
+    "/images/{image_id}/variants/{name}",
+    response_class=FileResponse,
+    responses=responses(NotFound, NotReady),
+    summary="The bytes of a variant",
+)
+async def get_variant(
+    image_id: ImageId, name: VariantName, request: Request, parts: PartsDep
+) -> Response:
+    """With ETag and Range; 409 with Retry-After while it is being made."""
+    variant = await parts.runtime.database.read(images.variant, image_id, name)
+    digest = variant.sha256 or ""
+    headers = _file_headers(digest) | {"Cache-Control": "public, max-age=3600"}
+    if _is_fresh(request, digest):
+        return Response(status_code=304, headers=headers)
+    path = parts.runtime.processed.path(variant.key)
+    return FileResponse(path, media_type=variant.content_type, headers=headers)
+
+
+@router.post(
+    "/images/{image_id}/process",
+    status_code=202,
+    response_model=ImageDocument,
+    responses=responses(NotFound, UnknownPreset, BadPipeline, QueueFull),
+    dependencies=[QueueRoom],
+    max_body_size=SMALL_BODY,
+    summary="Run presets or a pipeline on a stored image",
+)
+async def process_image(
+    image_id: ImageId, wanted: ProcessRequest, parts: PartsDep, background: BackgroundTasks
+) -> Response:
+    """Add variants, or make existing ones anew."""
+    runtime = parts.runtime
+    names = wanted.presets or ([images.NO_PRESET] if wanted.pipeline else [])
+    recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
+    priority = Priority.named(wanted.priority) if wanted.priority else None
+
+    def add(session: Session) -> ImageDocument:
+        rows = images.add_variants(
+            session, image_id, recipes, priority=priority, request_id=current_request_id()
+        )
+        return images.document(*rows, runtime.settings.public_url)
+
+    document = await runtime.database.write(add)
+    parts.wake(background, document.task_id)
+    return _accepted(document)
+
+
+async def _ingest(
+    request: Request, parts: Parts, background: BackgroundTasks
+) -> tuple[Submission, dict[str, ImageDocument]]:
+    """Read the body, write the rows of all that was taken in one transaction, wake the engine."""
+    await parts.admission.check_queue()
+    await parts.admission.check_disk()
+    metrics = parts.runtime.metrics
+    try:
+        submission = await parts.ingest.read(request)
+    except ServiceError as error:
+        metrics.uploads.labels("refused", error.code).inc()
+        raise
+    refused = [one for one in submission.files if isinstance(one, Refused)]
+    if not submission.uploads:
+        raise refused[0].error
+    accepted = await _commit(submission, parts)
+    for upload in submission.uploads:
+        metrics.uploads.labels("accepted", "").inc()
+        metrics.upload_bytes.inc(upload.blob.size_bytes)
+        metrics.upload_size.observe(upload.blob.size_bytes)
+        metrics.megapixels.observe(upload.probe.width * upload.probe.height / 1e6)
+    parts.wake(background, *(document.task_id for document in accepted.values()))
+    return submission, accepted
+
+
+async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocument]:
+    """The documents of what was taken, by id, once their rows are on the disk.
+
+    Whatever is wrong with the fields, or with the database, leaves no file behind.
+    """
+    runtime = parts.runtime
+    try:
+        recipes = _recipes(submission, parts)
+        item_id = _checked(_ITEM_ID, submission.first("item_id"), "item_id")
+        priority = _priority(submission.first("priority"))
+        request_id = current_request_id()
+        manifests = [
+            images.manifest(upload.id, upload.probe, recipes) for upload in submission.uploads
+        ]
+
+        def receive(session: Session) -> list[Any]:
+            return [
+                images.receive(
+                    session,
+                    upload,
+                    manifest,
+                    item_id=item_id,
+                    priority=priority,
+                    request_id=request_id,
+                )
+                for upload, manifest in zip(submission.uploads, manifests, strict=True)
+            ]
+
+        received = await runtime.database.write(receive)
+    except Exception:  # not a cancellation: the commit may still come, and then needs the file
+        await parts.ingest.discard(submission)
+        raise
+    base_url = runtime.settings.public_url
+    return {image.id: images.document(image, variants, base_url) for image, variants in received}
+
+
+def _recipes(submission: Submission, parts: Parts) -> Sequence[Recipe]:
+    names = [name for name in submission.fields.get("preset", ()) if name]
+    pipeline = _pipeline(submission.first("pipeline"))
+    return images.recipes_for(parts.runtime.presets, names, pipeline)
+
+
+def _pipeline(text: str | None) -> Pipeline | None:
+    """Raises: BadPipeline, naming the field that is wrong."""
+    if text is None:
+        return None
+    try:
+        return Pipeline.model_validate(json.loads(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadPipeline(f"The pipeline is not JSON: {error}.", field="pipeline") from None
+    except ValidationError as error:
+        first = field_errors(error)[0]
+        raise BadPipeline(first.detail, field=f"pipeline.{first.field}") from None
+
+
+def _priority(text: str | None) -> Priority | None:
+    label = _checked(_PRIORITY, text, "priority")
+    return Priority.named(label) if label else None
+
+
+def _checked(kind: TypeAdapter[str], text: str | None, name: str) -> str | None:
+    """Raises: Invalid, naming the field."""
+    if text is None:
+        return None
+    try:
+        return kind.validate_python(text)
+    except ValidationError as error:
+        raise Invalid(field_errors(error)[0].detail, field=name) from None
+
+
+def _results(submission: Submission, accepted: dict[str, ImageDocument]) -> UploadResults:
+    return UploadResults(
+        items=[
+            UploadResult(filename=one.filename, error=problem_of(one.error))
+            if isinstance(one, Refused)
+            else UploadResult(filename=one.filename, image=accepted[one.id])
+            for one in submission.files
+        ]
+    )
+
+
+def _accepted(document: ImageDocument) -> Response:
+    response = _json(document, 202)
+    response.headers["Location"] = f"/images/{document.id}"
+    return response
+
+
+def _json(document: BaseModel, status: int) -> Response:
+    # Straight from the document: the framework would validate it a second time.
+    return Response(document.model_dump_json(), status, media_type="application/json")
+
+
+def _find_original(session: Session, image_id: str) -> Image:
+    image = images.find(session, image_id)
+    session.expunge(image)
+    return image
+
+
+def _file_headers(digest: str) -> dict[str, str]:
+    return {"ETag": f'"{digest}"', **_SAFE}
+
+
+def _is_fresh(request: Request, digest: str) -> bool:
+    """Whether the client has these bytes already. Source: RFC 9110, section 13.1.2."""
+    known = request.headers.get("if-none-match", "")
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return f'"{digest}"' in tags or "*" in tags

@@ -1,0 +1,105 @@
+"""Notifications over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Body, Path
+from pydantic import EmailStr, TypeAdapter, ValidationError
+
+from service import notifications
+from service.api.deps import SMALL_BODY, Cursor, Limit, Parts, PartsDep, QueueRoom
+from service.api.problems import responses
+from service.errors import ChannelNotConfigured, Invalid, NotFound, QueueFull
+from service.logs import current_request_id
+from service.schemas import (
+    NotificationAccepted,
+    NotificationDocument,
+    NotificationRequest,
+    Page,
+)
+from service.tasks import Priority
+
+router = APIRouter(tags=["notifications"])
+
+_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailStr)
+ERRORS = responses(Invalid, ChannelNotConfigured, QueueFull)
+
+
+@router.post(
+    "/notifications",
+    status_code=202,
+    responses=ERRORS,
+    dependencies=[QueueRoom],
+    max_body_size=SMALL_BODY,
+    summary="Send a message in the background",
+)
+async def notify(
+    wanted: NotificationRequest, parts: PartsDep, background: BackgroundTasks
+) -> NotificationAccepted:
+    """Over the channel that is named, or the default one."""
+    return await _send(wanted, parts, background)
+
+
+@router.post(
+    "/send-notification/{email}",
+    status_code=202,
+    responses=ERRORS,
+    dependencies=[QueueRoom],
+    max_body_size=SMALL_BODY,
+    tags=["tutorial"],
+    summary="Send a message to an address, as the tutorial does",
+)
+async def send_notification(
+    email: Annotated[EmailStr, Path(max_length=320)],
+    parts: PartsDep,
+    background: BackgroundTasks,
+    message: Annotated[str, Body(embed=True, max_length=20_000)] = "some notification",
+) -> NotificationAccepted:
+    """The text is the body's `message`, or the tutorial's own."""
+    wanted = NotificationRequest(recipient=email, subject="Notification", body=message or " ")
+    return await _send(wanted, parts, background)
+
+
+@router.get("/notifications", summary="List notifications, newest first")
+async def list_notifications(
+    parts: PartsDep, cursor: Cursor = None, limit: Limit = 50
+) -> Page[NotificationDocument]:
+    """A page of notifications."""
+    found = await parts.runtime.database.read(notifications.page, cursor, limit)
+    return Page(items=found, next=found[-1].id if len(found) == limit else None)
+
+
+@router.get(
+    "/notifications/{notification_id}", responses=responses(NotFound), summary="A notification"
+)
+async def get_notification(
+    notification_id: Annotated[str, Path(max_length=64)], parts: PartsDep
+) -> NotificationDocument:
+    """One notification and whether it was sent."""
+    return await parts.runtime.database.read(notifications.get, notification_id)
+
+
+async def _send(
+    wanted: NotificationRequest, parts: Parts, background: BackgroundTasks
+) -> NotificationAccepted:
+    channel = notifications.channel_for(wanted.channel, parts.runtime.notifiers)
+    recipient = _address(wanted.recipient) if channel == "email" else wanted.recipient
+    document = await parts.runtime.database.write(
+        notifications.queue,
+        channel=channel,
+        recipient=recipient,
+        subject=wanted.subject,
+        body=wanted.body,
+        priority=Priority.named(wanted.priority) if wanted.priority else None,
+        request_id=current_request_id(),
+    )
+    parts.wake(background, document.task_id)
+    return NotificationAccepted(**dict(document), message="Notification sent in the background.")
+
+
+def _address(text: str) -> str:
+    try:
+        return _ADDRESS.validate_python(text)
+    except ValidationError:
+        raise Invalid("The recipient is not an e-mail address.", field="recipient") from None

@@ -1,0 +1,63 @@
+"""Tasks over HTTP: look, retry, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Path, Query
+from sqlalchemy.orm import Session
+
+from service.api.deps import PartsDep
+from service.api.problems import responses
+from service.errors import NotFound, WrongState
+from service.schemas import Page, TaskDocument, TaskFilter, TaskSummary
+from service.tasks import Registry, queries, rows
+
+router = APIRouter(tags=["tasks"])
+
+TaskId = Annotated[str, Path(max_length=64, description="The task's id.")]
+
+
+@router.get("/tasks", summary="List tasks, newest first")
+async def list_tasks(parts: PartsDep, wanted: Annotated[TaskFilter, Query()]) -> Page[TaskSummary]:
+    """A page of tasks, by status, kind, priority or subject; without timelines."""
+    found = await parts.runtime.database.read(queries.page, wanted)
+    return Page(items=found, next=found[-1].id if len(found) == wanted.limit else None)
+
+
+@router.get("/tasks/{task_id}", responses=responses(NotFound), summary="A task")
+async def get_task(task_id: TaskId, parts: PartsDep) -> TaskDocument:
+    """The task, its attempts, its last error and its timeline."""
+    return await parts.runtime.database.read(queries.get, task_id)
+
+
+@router.post(
+    "/tasks/{task_id}/retry",
+    responses=responses(NotFound, WrongState),
+    summary="Start a new round of attempts",
+)
+async def retry_task(task_id: TaskId, parts: PartsDep, background: BackgroundTasks) -> TaskDocument:
+    """For a failed or cancelled task; what was cancelled with it waits for it again."""
+
+    def retry(session: Session) -> TaskDocument:
+        rows.retry(session, task_id)
+        return queries.get(session, task_id)
+
+    document = await parts.runtime.database.write(retry)
+    parts.wake(background, task_id)
+    return document
+
+
+@router.post(
+    "/tasks/{task_id}/cancel",
+    responses=responses(NotFound, WrongState),
+    summary="Cancel a task that has not begun",
+)
+async def cancel_task(task_id: TaskId, parts: PartsDep) -> TaskDocument:
+    """And what waits for it in its chain."""
+    return await parts.runtime.database.write(_cancel, parts.runtime.registry, task_id)
+
+
+def _cancel(session: Session, registry: Registry, task_id: str) -> TaskDocument:
+    registry.tell(session, rows.cancel(session, task_id))
+    return queries.get(session, task_id)

@@ -1,0 +1,96 @@
+"""The application: routers, error handlers, middleware, and a lifespan that opens the rest.
+
+Read on in `api/images.py` (the way of an upload), `images.py` (its rows and its task),
+`tasks/runner.py` (how a task is carried out) and `imaging/pipeline.py` (how a variant is made).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from service import __version__
+from service.api import images, items, notifications, problems, system, tasks, users
+from service.api.admission import Admission
+from service.api.deps import Parts
+from service.api.ingest import Ingest
+from service.api.looks import Looks
+from service.api.observe import Observe
+from service.config import Settings
+from service.errors import ServiceError
+from service.kinds import KINDS
+from service.metrics import Metrics
+from service.migrations import migrate
+from service.runtime import open_runtime
+from service.tasks.engines import open_engine
+from service.upkeep import keep_house
+
+log = structlog.get_logger(__name__)
+
+#: Response headers that a page on another origin may read.
+EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")
+#: What an upload page may send beyond the plain headers.
+ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application of its own: two of them can live in one process."""
+    app = FastAPI(
+        title="Pixmill",
+        version=__version__,
+        summary="Image uploads, answered at once, turned into variants by durable tasks.",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    for noun in (images, users, items, notifications, tasks, system):
+        app.include_router(noun.router)
+    app.add_exception_handler(ServiceError, problems.on_service_error)
+    app.add_exception_handler(RequestValidationError, problems.on_validation_error)
+    app.add_exception_handler(HTTPException, problems.on_http_exception)
+    app.add_exception_handler(Exception, problems.on_fault)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=ALLOWED,
+            expose_headers=EXPOSED,
+        )
+    app.add_middleware(Observe, metrics=lambda: _metrics(app))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the runtime, then the engine; at the end drain, give back, close."""
+    settings: Settings = app.state.settings
+    await asyncio.to_thread(migrate, settings.database_url)
+    async with open_runtime(settings, KINDS) as runtime:
+        engine = open_engine(runtime)
+        app.state.parts = Parts(
+            runtime, engine, Admission(runtime), Ingest(runtime), Looks(runtime)
+        )
+        await engine.start()
+        house = asyncio.create_task(keep_house(runtime), name="upkeep")
+        log.info("started", engine=settings.engine, threads=settings.pixel_threads)
+        try:
+            yield
+        finally:
+            await engine.drain(settings.drain_seconds)
+            await engine.stop()
+            house.cancel()
+            await asyncio.gather(house, return_exceptions=True)
+            log.info("stopped")
+
+
+def _metrics(app: FastAPI) -> Metrics:
+    parts: Parts = app.state.parts
+    return parts.runtime.metrics

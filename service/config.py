@@ -1,0 +1,160 @@
+"""The settings: environment variables `PIXMILL_…`, a `.env` file, or options of the command line.
+
+Nothing else in the service reads the environment. `docs/operations.md` lists every field, and a
+test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+
+#: What a form may weigh beyond its files: boundaries, part headers, the other fields.
+FORM_OVERHEAD_BYTES = 64 * KIB
+
+
+class Settings(BaseSettings):
+    """One frozen object, made once at start and handed to everything that needs it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PIXMILL_", env_file=".env", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field(
+        "", description="Prefix of the URLs in documents, such as a CDN's; empty: relative URLs."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the API, separated by commas; `*` for any."
+    )
+
+    database_url: str = Field(
+        "sqlite:///data/pixmill.db", description="Where the rows are: `sqlite:///path`."
+    )
+    uploads: Path = Field(Path("uploads"), description="Folder of the originals.")
+    processed: Path = Field(Path("processed"), description="Folder of the variants.")
+
+    engine: Literal["embedded", "none"] = Field(
+        "embedded",
+        description="Who works the tasks: this process, or nobody here (they wait).",
+    )
+    threads: int = Field(
+        0, ge=0, le=256, description="Threads that touch pixels; 0: one a usable core."
+    )
+    max_queued_tasks: int = Field(
+        10_000, ge=1, description="Tasks that may wait before new work is refused with 503."
+    )
+    max_crashes: int = Field(
+        2, ge=1, description="Times a task may take its process down before it is failed."
+    )
+    lease_seconds: float = Field(
+        30, gt=0, description="How long a claim holds unless its worker renews it."
+    )
+    sweep_seconds: float = Field(
+        5, gt=0, description="Pause between two looks for tasks whose worker is gone."
+    )
+    poll_seconds: float = Field(
+        1, gt=0, description="Longest wait of an idle engine before it looks for due tasks."
+    )
+    drain_seconds: float = Field(
+        20, ge=0, description="How long a stop waits for running tasks before it gives them back."
+    )
+
+    max_upload_bytes: int = Field(25 * MIB, ge=1, description="Largest file, in bytes.")
+    max_request_bytes: int = Field(
+        0,
+        ge=0,
+        description="Largest request body, in bytes; 0: one file of the largest size and its form.",
+    )
+    max_files: int = Field(10, ge=1, le=100, description="Files in one form.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Largest width × height, in pixels.")
+    max_side_px: int = Field(16_384, ge=1, description="Longest side, in pixels.")
+    max_frames: int = Field(500, ge=1, description="Most frames of an animation.")
+    max_jpeg_scans: int = Field(100, ge=1, description="Most scans of a progressive JPEG.")
+    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"),
+        description="Formats taken in, separated by commas.",
+    )
+    min_body_bytes_per_second: int = Field(
+        16 * KIB, ge=1, description="Slowest upload that is not cut off, in bytes a second."
+    )
+    body_grace_seconds: float = Field(
+        30, gt=0, description="Time an upload has on top of what the slowest rate gives it."
+    )
+    upload_buffer_bytes: int = Field(
+        16 * MIB, ge=MIB, description="Memory for all uploads in flight together, in bytes."
+    )
+    min_free_bytes: int = Field(
+        256 * MIB, ge=0, description="Free disk below which uploads are refused with 507."
+    )
+    orphan_seconds: float = Field(
+        7200, ge=0, description="Age at which a stored file that no row knows is removed."
+    )
+
+    presets: str = Field(
+        "", description="The presets as a JSON list of recipes; empty: the four built in."
+    )
+
+    smtp_url: SecretStr = Field(
+        SecretStr(""), description="`smtp://user:password@host:port`, or `smtps://…`; empty: none."
+    )
+    mail_from: str = Field("pixmill@localhost", description="Sender of the mail.")
+    admin_email: str = Field("", description="Where the admin's notices go; empty: to the file.")
+    webhook_url: str = Field("", description="Receiver of the `webhook` channel; empty: none.")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="`whsec_…`, the key that signs webhooks."
+    )
+    notifications_file: Path = Field(
+        Path("data/notifications.jsonl"), description="File of the `file` channel, a line each."
+    )
+
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged."
+    )
+
+    @property
+    def pixel_threads(self) -> int:
+        """How many threads may touch pixels at once."""
+        return self.threads or usable_cores()
+
+    @property
+    def request_bytes(self) -> int:
+        """The largest body a request may have."""
+        return self.max_request_bytes or self.max_upload_bytes + FORM_OVERHEAD_BYTES
+
+
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores this process may really use: its affinity, cut by the container's quota.
+
+    Source: cgroup v2 `cpu.max` ("quota period" in µs, or "max"), cgroup v1 `cpu.cfs_*_us`.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = _cpu_quota(cgroup)
+    return max(1, min(cores, round(quota))) if quota else cores
+
+
+def _cpu_quota(cgroup: Path) -> float | None:
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return _cpu_quota_v1(cgroup / "cpu")
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _cpu_quota_v1(cgroup: Path) -> float | None:
+    try:
+        quota = int((cgroup / "cpu.cfs_quota_us").read_text())
+        period = int((cgroup / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+    return quota / period if quota > 0 else None

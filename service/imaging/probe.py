@@ -1,0 +1,176 @@
+"""What a picture is, from its header alone: format, displayed size, frames, transparency.
+
+`sniff` runs on the event loop over the first bytes of an upload; `probe` runs in a thread, once
+an upload is stored, and decides whether it may go on to `pipeline`. No pixel is decoded here,
+and nothing is promised about the pixels: a picture that passes may still be cut short.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from PIL.ImageFile import ImageFile
+
+from service.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedFormat
+from service.imaging import exif, structure
+from service.imaging.opening import opened
+
+#: The bytes `sniff` needs to know every format.
+SNIFF_BYTES = 64
+
+CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "jpeg": "image/jpeg",
+        "png": "image/png",
+        "webp": "image/webp",
+        "gif": "image/gif",
+        "avif": "image/avif",
+        "tiff": "image/tiff",
+        "bmp": "image/bmp",
+    }
+)
+
+_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_AVIF_BRANDS = {b"avif", b"avis"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted; a picture exactly at a limit is."""
+
+    #: Pixels of one frame.
+    max_pixels: int = 50_000_000
+    #: Pixels of width or height.
+    max_side_px: int = 16_384
+    #: Frames or pages; all of them together may hold 4 × `max_pixels`.
+    max_frames: int = 500
+    max_jpeg_scans: int = 100
+    formats: frozenset[str] = frozenset(CONTENT_TYPES)
+
+    @property
+    def max_pixels_of_all_frames(self) -> int:
+        return 4 * self.max_pixels
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the header says."""
+
+    format: str
+    content_type: str
+    #: Pixels as displayed, that is after `orientation`.
+    width: int
+    height: int
+    #: The EXIF orientation 1..8 still to be applied; 1 for TIFF, which Pillow turns itself.
+    orientation: int
+    frames: int
+    #: Whether the picture can hold transparency, not whether any pixel is transparent.
+    alpha: bool
+
+
+def sniff(head: bytes) -> str | None:
+    """The format named by the first `SNIFF_BYTES` of a file, or None; never raises."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head.startswith(_TIFF_HEADS):
+        return "tiff"
+    if head.startswith(b"BM") and len(head) >= 26:
+        return "bmp"
+    return "avif" if _is_avif(head) else None
+
+
+def _is_avif(head: bytes) -> bool:
+    """Whether the file type box names an AVIF brand (ISO/IEC 14496-12, 4.3), major or not."""
+    if head[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(head[:4], "big"), SNIFF_BYTES, len(head))
+    return any(head[at : at + 4] in _AVIF_BRANDS for at in (8, *range(16, end, 4)))
+
+
+def probe(source: Path, limits: Limits) -> Probe:
+    """Read the header of a stored file and hold it against the limits.
+
+    Raises:
+        UnsupportedFormat: not a picture of an accepted format.
+        PictureTooLarge: pixels, side, frames or JPEG scans beyond a limit.
+        UnreadablePicture: anything else that keeps the header from being read.
+        OSError: the file itself cannot be opened, which is no fault of the picture.
+    """
+    with source.open("rb") as file:
+        picture_format = _accepted(file.read(SNIFF_BYTES), limits)
+        try:
+            found = _walk(file, picture_format, limits)
+            _hold(found, limits)
+            with opened(source, picture_format) as image:
+                return _describe(image, picture_format, found, limits)
+        except PictureError:
+            raise
+        # Pillow has raised a dozen unrelated types at hostile headers, MemoryError among them:
+        # here all of them mean that the header asks for something absurd.
+        except Exception as error:
+            raise UnreadablePicture(f"The header cannot be read: {error}") from error
+
+
+def _accepted(head: bytes, limits: Limits) -> str:
+    picture_format = sniff(head)
+    if picture_format is None or picture_format not in limits.formats:
+        accepted = ", ".join(sorted(limits.formats))
+        raise UnsupportedFormat(f"The file is not a picture in an accepted format ({accepted})")
+    return picture_format
+
+
+def _walk(file: BinaryIO, picture_format: str, limits: Limits) -> structure.Structure:
+    bounds = structure.Bounds(limits.max_frames, limits.max_jpeg_scans)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return structure.walk(data, picture_format, bounds)
+
+
+def _describe(
+    image: ImageFile, picture_format: str, found: structure.Structure, limits: Limits
+) -> Probe:
+    width, height = image.size
+    # Only these two know their frames without walking the file once more.
+    told = getattr(image, "n_frames", 1) if picture_format in {"webp", "avif"} else 1
+    block = found.exif or (image.info.get("exif", b"") if picture_format == "avif" else b"")
+    seen = structure.Structure(width, height, max(found.frames, told), found.scans, block)
+    _hold(seen, limits)
+    turned = exif.orientation(block)
+    if exif.swaps_axes(turned):
+        width, height = height, width
+    return Probe(
+        format=picture_format,
+        content_type=CONTENT_TYPES[picture_format],
+        width=width,
+        height=height,
+        orientation=turned,
+        frames=seen.frames,
+        alpha=image.has_transparency_data,
+    )
+
+
+def _hold(found: structure.Structure, limits: Limits) -> None:
+    pixels = found.width * found.height
+    for what, limit, actual in (
+        ("pixels on a side", limits.max_side_px, max(found.width, found.height)),
+        ("pixels", limits.max_pixels, pixels),
+        ("frames", limits.max_frames, found.frames),
+        ("pixels in all frames", limits.max_pixels_of_all_frames, pixels * found.frames),
+        ("JPEG scans", limits.max_jpeg_scans, found.scans),
+    ):
+        if actual > limit:
+            raise PictureTooLarge(
+                f"The picture has {actual} {what}; {limit} are accepted",
+                limit=limit,
+                actual=actual,
+            )

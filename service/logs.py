@@ -1,0 +1,65 @@
+"""Logs: one structured record a line, with the ids of the request and the task it belongs to.
+
+Text for a terminal, JSON for a collector. Records of the libraries go through the same form.
+Control characters in values are escaped by both renderers, so no value can forge a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+from service.config import Settings
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every record to `stream` (default: stderr) in the form the settings name."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_formatter(settings))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for chatty in ("httpx", "httpcore", "PIL", "aiosmtplib", "uvicorn.access", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def current_request_id() -> str | None:
+    """The id of the request, or of the task's request, that is being worked on."""
+    found: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return found
+
+
+def _formatter(settings: Settings) -> logging.Formatter:
+    if settings.log_format == "json":
+        last: list[Any] = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        last = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )

@@ -1,0 +1,199 @@
+"""What Prometheus scrapes. `docs/operations.md` explains each series; a test compares the two.
+
+Conventions: one prefix, base units, histograms with buckets that reach the longest time limit,
+labels only from fixed sets (route templates, kinds, formats, reason codes; never an id, a name or
+an address), and every series of an enum there from the start, at nought.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from datetime import datetime
+
+import PIL
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from service import __version__
+from service.events import Event
+
+KIB = 1024
+HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+TASK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SIZE_BUCKETS = tuple(16 * KIB * 4**power for power in range(8))  # 16 KiB … 256 MiB
+MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 24, 50, 100)
+
+#: How an attempt at a task can end.
+OUTCOMES = ("succeeded", "retrying", "failed", "given_back", "lease_lost")
+#: Statuses of tasks that have not finished.
+LIVE = ("waiting", "queued", "retrying", "running")
+DUE = ("queued", "retrying")
+STAGES = ("decode", "transform", "encode", "store")
+OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif")
+PRIORITIES = ("high", "normal", "low")
+STORES = ("uploads", "processed")
+
+
+class Metrics:
+    """The series of one runtime, in a registry of their own."""
+
+    def __init__(self, kinds: Iterable[str], channels: Iterable[str]) -> None:
+        self.registry = CollectorRegistry()
+        self._kinds = tuple(kinds)
+        self._declare_http()
+        self._declare_uploads()
+        self._declare_images()
+        self._declare_tasks()
+        self._declare_house(tuple(channels))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def _declare_http(self) -> None:
+        self.http_requests = self._counter(
+            "http_requests", "Requests answered.", "method", "route", "status"
+        )
+        self.http_seconds = self._histogram(
+            "http_request_duration_seconds",
+            "From the request's head to the last byte of its answer.",
+            HTTP_BUCKETS,
+            "method",
+            "route",
+        )
+        self.http_in_progress = self._gauge("http_requests_in_progress", "Requests under way.")
+
+    def _declare_uploads(self) -> None:
+        self.uploads = self._counter(
+            "uploads", "Files offered, by what became of them.", "outcome", "reason"
+        )
+        self.uploads.labels("accepted", "")
+        self.upload_bytes = self._counter("upload_bytes", "Bytes of accepted files.")
+        self.upload_size = self._histogram(
+            "upload_size_bytes", "Size of accepted files.", SIZE_BUCKETS
+        )
+        self.upload_seconds = self._histogram(
+            "upload_duration_seconds", "From the first byte of a file to its commit.", TASK_BUCKETS
+        )
+        self.uploads_in_progress = self._gauge("uploads_in_progress", "Bodies being read.")
+        self.orphans = self._counter("orphans_removed", "Stored files no row knew, removed.")
+
+    def _declare_images(self) -> None:
+        self.stage_seconds = self._histogram(
+            "image_stage_duration_seconds",
+            "One stage of a pipeline; format is the source's for decode, else the variant's.",
+            STAGE_BUCKETS,
+            "stage",
+            "format",
+        )
+        self.megapixels = self._histogram(
+            "image_megapixels", "Size of accepted images, in megapixels.", MEGAPIXEL_BUCKETS
+        )
+        self.variants = self._counter(
+            "variants", "Variants asked of the pipeline.", "format", "outcome"
+        )
+        for fmt in OUTPUT_FORMATS:
+            for outcome in ("ready", "failed"):
+                self.variants.labels(fmt, outcome)
+        self.variant_bytes = self._counter("variant_bytes", "Bytes of variants made.", "format")
+        for fmt in OUTPUT_FORMATS:
+            self.variant_bytes.labels(fmt)
+
+    def _declare_tasks(self) -> None:
+        self.enqueued = self._counter("tasks_enqueued", "Tasks committed.", "kind")
+        self.attempts = self._counter("task_attempts", "Attempts ended.", "kind", "outcome")
+        self.wait_seconds = self._histogram(
+            "task_wait_seconds", "From due to claimed.", TASK_BUCKETS, "kind"
+        )
+        self.run_seconds = self._histogram(
+            "task_run_seconds", "From claimed to the end of the attempt.", TASK_BUCKETS, "kind"
+        )
+        self.rescued = self._counter(
+            "tasks_rescued", "Running tasks taken from a dead worker.", "outcome"
+        )
+        for outcome in ("queued", "failed"):
+            self.rescued.labels(outcome)
+        for kind in self._kinds:
+            self.enqueued.labels(kind)
+            self.wait_seconds.labels(kind)
+            self.run_seconds.labels(kind)
+            for outcome in OUTCOMES:
+                self.attempts.labels(kind, outcome)
+        self.tasks = self._gauge("tasks", "Unfinished tasks now.", "kind", "status")
+        self.queue_depth = self._gauge("queue_depth", "Tasks that wait to be run.", "priority")
+        self.oldest_age = self._gauge(
+            "task_oldest_age_seconds", "Age of the task that has been due longest.", "priority"
+        )
+
+    def _declare_house(self, channels: tuple[str, ...]) -> None:
+        self.notifications = self._counter(
+            "notifications", "Attempts to deliver a message.", "channel", "outcome"
+        )
+        for channel in channels:
+            for outcome in ("sent", "failed"):
+                self.notifications.labels(channel, outcome)
+        self.threads = self._gauge("worker_threads", "Threads that may touch pixels.")
+        self.threads_busy = self._gauge("worker_threads_busy", "Threads that do so now.")
+        self.engine_errors = self._counter("engine_errors", "Faults of the engine's own loops.")
+        self.storage_free = self._gauge("storage_free_bytes", "Room left on the disk.", "store")
+        for store in STORES:
+            self.storage_free.labels(store)
+        build = self._gauge("build_info", "Versions, as labels.", "version", "python", "pillow")
+        build.labels(__version__, platform.python_version(), PIL.__version__).set(1)
+
+    def on_event(self, event: Event) -> None:
+        """Count what the rest of the house tells after its commits."""
+        match event.name:
+            case "task.enqueued":
+                self.enqueued.labels(event.fields["kind"]).inc()
+            case "task.rescued":
+                self.rescued.labels(event.fields["outcome"]).inc()
+            case "task.ended":
+                self._on_ended(event)
+
+    def _on_ended(self, event: Event) -> None:
+        self.attempts.labels(event.fields["kind"], event.fields["outcome"]).inc()
+        self.run_seconds.labels(event.fields["kind"]).observe(event.fields["run_seconds"])
+        self.wait_seconds.labels(event.fields["kind"]).observe(event.fields["wait_seconds"])
+
+    def set_tasks(
+        self, counts: Iterable[tuple[str, str, str, int, datetime]], at: datetime
+    ) -> None:
+        """Show the unfinished tasks as (kind, status, priority, how many, oldest due)."""
+        self._reset_tasks()
+        ages: dict[str, float] = {}
+        for kind, status, priority, count, oldest in counts:
+            self.tasks.labels(kind, status).inc(count)
+            if status in DUE:
+                self.queue_depth.labels(priority).inc(count)
+                age = (at - oldest).total_seconds()
+                ages[priority] = max(age, ages.get(priority, 0.0))
+        for priority, age in ages.items():
+            self.oldest_age.labels(priority).set(age)
+
+    def _reset_tasks(self) -> None:
+        for kind in self._kinds:
+            for status in LIVE:
+                self.tasks.labels(kind, status).set(0)
+        for priority in PRIORITIES:
+            self.queue_depth.labels(priority).set(0)
+            self.oldest_age.labels(priority).set(0)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace="pixmill", registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace="pixmill", registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            name, text, labels, namespace="pixmill", registry=self.registry, buckets=buckets
+        )

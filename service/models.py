@@ -1,0 +1,205 @@
+"""The tables. What each row means and who may change it stands with the noun's functions."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, TypeDecorator, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def new_id() -> str:
+    """A fresh id: 32 hexadecimal digits, ordered by time, not to be guessed.
+
+    Source: RFC 9562, UUID version 7 (48 bits of milliseconds, 74 random bits).
+    """
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return f"{value:032x}"
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC: kept without a zone where the database knows none, always read with one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    """The metadata all tables share."""
+
+    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's
+
+
+Id = String(32)
+
+
+class User(Base):
+    """Somebody with an address."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    name: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class Item(Base):
+    """Something that images belong to, with statistics kept by `item.statistics`."""
+
+    __tablename__ = "items"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_action: Mapped[str | None] = mapped_column(String(32))
+    last_action_at: Mapped[datetime | None]
+    image_count: Mapped[int] = mapped_column(default=0)
+    variant_count: Mapped[int] = mapped_column(default=0)
+    total_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_processed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Image(Base):
+    """An upload: what its header said, and how far its variants are."""
+
+    __tablename__ = "images"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    content_type: Mapped[str] = mapped_column(String(64))
+    format: Mapped[str] = mapped_column(String(16))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int]
+    height: Mapped[int]
+    orientation: Mapped[int]
+    frames: Mapped[int]
+    alpha: Mapped[bool]
+    status: Mapped[str] = mapped_column(String(16))
+    item_id: Mapped[str | None] = mapped_column(ForeignKey("items.id"), index=True)
+    task_id: Mapped[str] = mapped_column(Id)
+    colour: Mapped[str | None] = mapped_column(String(7))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+
+
+class Variant(Base):
+    """One derived file of an image; `recipe` says how it is made, `key` where it is stored."""
+
+    __tablename__ = "variants"
+
+    image_id: Mapped[str] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    position: Mapped[int]
+    recipe: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(String(128))
+    width: Mapped[int]
+    height: Mapped[int]
+    format: Mapped[str] = mapped_column(String(16))
+    content_type: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+
+
+class Notification(Base):
+    """A message to somebody, and whether it was sent."""
+
+    __tablename__ = "notifications"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    recipient: Mapped[str] = mapped_column(String(320))
+    subject: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    task_id: Mapped[str] = mapped_column(Id)
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+
+class Task(Base):
+    """A piece of background work. Every change of its status is a function of `tasks.rows`."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index(
+            "ix_tasks_due",
+            "lane",
+            "priority",
+            "run_at",
+            "id",
+            sqlite_where=text("status IN ('queued', 'retrying')"),
+            postgresql_where=text("status IN ('queued', 'retrying')"),
+        ),
+        Index(
+            "ix_tasks_running",
+            "lease_until",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+        Index("ix_tasks_after", "after_id"),
+        Index("ix_tasks_status", "status", "id"),
+        Index("ix_tasks_kind", "kind", "id"),
+        Index("ix_tasks_subject", "subject_type", "subject_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16))
+    lane: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    crashes: Mapped[int] = mapped_column(default=0)
+    run_at: Mapped[datetime]
+    lease_token: Mapped[str | None] = mapped_column(Id)
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None] = mapped_column(String(64))
+    after_id: Mapped[str | None] = mapped_column(Id)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    subject_type: Mapped[str | None] = mapped_column(String(32))
+    subject_id: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    result: Mapped[dict[str, Any] | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    error_traceback: Mapped[str | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class TaskEvent(Base):
+    """One line of a task's timeline; only ever added."""
+
+    __tablename__ = "task_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]]

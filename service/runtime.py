@@ -1,0 +1,93 @@
+"""Everything the service runs on, opened once: the API and the workers get the same object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from service.config import Settings
+from service.database import Database, open_database
+from service.events import Events
+from service.imaging import DEFAULT_PRESETS, Limits, Recipe
+from service.metrics import Metrics
+from service.notifiers import CHANNELS, Notifier, open_notifiers
+from service.storage import LocalFolder
+from service.tasks import Kind, Registry
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of one running service."""
+
+    settings: Settings
+    database: Database
+    uploads: LocalFolder
+    processed: LocalFolder
+    notifiers: Mapping[str, Notifier]
+    events: Events
+    metrics: Metrics
+    registry: Registry
+    presets: Mapping[str, Recipe]
+    limits: Limits
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterator[Runtime]:
+    """Open database, storage and notifiers; close them in the opposite order.
+
+    Raises: ValueError when a setting cannot be used.
+    """
+    registry = Registry(kinds)
+    events = Events()
+    metrics = Metrics((kind.name for kind in registry), CHANNELS)
+    events.subscribe(metrics.on_event)
+    presets = read_presets(settings.presets)
+    notifiers = open_notifiers(settings)
+    uploads = LocalFolder(settings.uploads, settings.upload_buffer_bytes)
+    processed = LocalFolder(settings.processed, settings.upload_buffer_bytes)
+    database = open_database(settings.database_url, events)
+    try:
+        yield Runtime(
+            settings=settings,
+            database=database,
+            uploads=uploads,
+            processed=processed,
+            notifiers=notifiers,
+            events=events,
+            metrics=metrics,
+            registry=registry,
+            presets=presets,
+            limits=_limits(settings),
+        )
+    finally:
+        database.close()
+        uploads.close()
+        processed.close()
+
+
+def read_presets(text: str) -> Mapping[str, Recipe]:
+    """The presets of `PIXMILL_PRESETS` by name, or those built in where it is empty.
+
+    Raises: ValueError with what is wrong in words.
+    """
+    if not text.strip():
+        return DEFAULT_PRESETS
+    try:
+        recipes = TypeAdapter(list[Recipe]).validate_python(json.loads(text))
+    except (json.JSONDecodeError, ValidationError) as error:
+        raise ValueError(f"PIXMILL_PRESETS is not a JSON list of recipes: {error}") from error
+    return {recipe.name: recipe for recipe in recipes}
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_pixels=settings.max_pixels,
+        max_side_px=settings.max_side_px,
+        max_frames=settings.max_frames,
+        max_jpeg_scans=settings.max_jpeg_scans,
+        formats=frozenset(settings.formats),
+    )

@@ -1,0 +1,278 @@
+"""A local folder as storage.
+
+A file is written beside the others under a temporary name, synced, renamed into place, and its
+folder synced: in this order, so that after a loss of power it is there whole or not at all. The
+writer holds a lock on its temporary file, so the sweep can tell a dead writer's from a live one's.
+
+Bytes gather in memory and go to the disk in large batches, one hop to a thread each: that is
+several times faster than a hop a chunk. `Buffers` bounds the memory of all uploads together.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+import time
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, ParamSpec, TypeVar
+
+import aiofiles
+from aiofiles.base import wrap
+
+from service.errors import DiskFull, NotFound, ServiceError, StorageFailed
+from service.models import new_id
+from service.storage.base import Blob
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+KIB = 1024
+#: Bytes a read hands on at once.
+READ_BYTES = 256 * KIB
+#: A batch is never larger than this nor, under any load, smaller than the other.
+MAX_BATCH_BYTES = 1024 * KIB
+MIN_BATCH_BYTES = 64 * KIB
+#: Threads that write and sync; the disk is no faster with more.
+WRITERS = 8
+#: A writer has locked its file by this age, in seconds; what is younger the sweep leaves alone.
+UNLOCKED_SECONDS = 2
+#: Folder of the temporary files, inside the root so that a rename stays on one disk.
+INCOMING = ".incoming"
+
+
+@dataclass
+class Buffers:
+    """A bound on the memory that batches of all writers hold together."""
+
+    total_bytes: int
+    writers: int = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[], int]]:
+        """Join the writers; the call inside tells how large a batch may be just now, in bytes."""
+        self.writers += 1
+        try:
+            yield self._batch_bytes
+        finally:
+            self.writers -= 1
+
+    def _batch_bytes(self) -> int:
+        # Half: while one batch is on its way to the disk, the socket fills the next.
+        fair = self.total_bytes // (2 * self.writers)
+        return max(MIN_BATCH_BYTES, min(MAX_BATCH_BYTES, fair))
+
+
+class LocalFolder:
+    """The folder at `root`, made if it is missing. Implements Storage and LocalFiles."""
+
+    def __init__(self, root: Path, buffer_bytes: int) -> None:
+        self.root = root.resolve()
+        self._incoming = self.root / INCOMING
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._buffers = Buffers(buffer_bytes)
+        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="storage")
+
+    def close(self) -> None:
+        """Wait for the writes under way."""
+        self._threads.shutdown()
+
+    def path(self, key: str) -> Path:
+        """Where the file of `key` is: under one of 256 folders, so that none grows too large."""
+        first = key.partition("/")[0]
+        return self.root / f"{zlib.crc32(first.encode()) & 0xFF:02x}" / key
+
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Blob:
+        """Store `chunks` under `key`, whole and durable on return, or leave nothing."""
+        part = _Part(self._incoming / new_id())
+        try:
+            await self._write(part, chunks)
+            return await self._in_thread(_finish, part, self.path(key))
+        except BaseException:
+            # Not awaited in a cancelled task: the thread goes on by itself.
+            self._threads.submit(_discard, part)
+            raise
+
+    async def _write(self, part: _Part, chunks: AsyncIterable[bytes]) -> None:
+        """Gather chunks into batches and send each to the disk; the last stays in `part`."""
+        with self._buffers.share() as batch_bytes:
+            async for chunk in chunks:
+                part.waiting.append(chunk)
+                part.waiting_bytes += len(chunk)
+                if part.waiting_bytes >= batch_bytes():
+                    await self._in_thread(_append, part)
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes of `key`, in chunks. Raises: NotFound."""
+        try:
+            async with aiofiles.open(self.path(key), "rb", executor=self._threads) as file:
+                while chunk := await file.read(READ_BYTES):
+                    yield chunk
+        except FileNotFoundError:
+            raise NotFound(f"Nothing is stored under {key}.") from None
+
+    async def stat(self, key: str) -> int:
+        """The length of `key` in bytes. Raises: NotFound."""
+        try:
+            return await self._in_thread(os.path.getsize, self.path(key))
+        except FileNotFoundError:
+            raise NotFound(f"Nothing is stored under {key}.") from None
+
+    async def delete(self, key: str) -> None:
+        """Remove `key`, and its folder when that is empty now."""
+        await self._in_thread(_delete, self.path(key))
+
+    async def free_bytes(self) -> int:
+        """How much more the disk can take for us, in bytes."""
+        disk = await self._in_thread(os.statvfs, self.root)
+        return disk.f_bavail * disk.f_frsize
+
+    async def sweep(self) -> None:
+        """Remove the temporary files whose writer is dead."""
+        await self._in_thread(_sweep, self._incoming)
+
+    async def keys(self, older_than_seconds: float) -> AsyncIterator[str]:
+        """The keys whose file is older than that, by modification time."""
+        before = time.time() - older_than_seconds
+        for folder in await self._in_thread(_folders, self.root):
+            for key in await self._in_thread(_keys_below, folder, before):
+                yield key
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in one of the writers' threads, by aiofiles' own way of doing so."""
+        in_thread = wrap(function)
+        with _named_errors():
+            return await in_thread(*args, executor=self._threads, **kwargs)
+
+
+@dataclass
+class _Part:
+    """A file on its way in: its temporary name, and the bytes that wait for the disk."""
+
+    temp: Path
+    waiting: list[bytes] = field(default_factory=list)
+    waiting_bytes: int = 0
+    written_bytes: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    file: IO[bytes] | None = None
+    discarded: bool = False
+    #: One thread at a time: a cancelled upload is discarded while its last batch still goes out.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _append(part: _Part) -> None:
+    """Write and hash what waits."""
+    with part.lock:
+        _write_waiting(part)
+
+
+def _write_waiting(part: _Part) -> IO[bytes]:
+    file = part.file or _open(part)
+    batch = memoryview(part.waiting[0] if len(part.waiting) == 1 else b"".join(part.waiting))
+    part.waiting.clear()
+    part.waiting_bytes = 0
+    part.digest.update(batch)
+    part.written_bytes += len(batch)
+    while batch:  # a write may be short
+        batch = batch[file.write(batch) :]
+    return file
+
+
+def _open(part: _Part) -> IO[bytes]:
+    if part.discarded:
+        raise FileNotFoundError(part.temp)
+    part.file = part.temp.open("xb", buffering=0)
+    fcntl.flock(part.file, fcntl.LOCK_EX)
+    return part.file
+
+
+def _finish(part: _Part, target: Path) -> Blob:
+    """Write the rest, sync, rename, sync the folder."""
+    with part.lock:
+        with _write_waiting(part) as file:
+            os.fdatasync(file.fileno())
+            _rename(part.temp, target)
+        return Blob(part.written_bytes, part.digest.hexdigest())
+
+
+def _rename(temp: Path, target: Path) -> None:
+    try:
+        temp.rename(target)
+    except FileNotFoundError:
+        _make_folder(target.parent)
+        temp.rename(target)
+    _sync_folder(target.parent)
+
+
+def _discard(part: _Part) -> None:
+    with part.lock:
+        part.discarded = True
+        part.temp.unlink(missing_ok=True)
+        if part.file is not None:
+            part.file.close()
+
+
+def _delete(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, each durable in its parent."""
+    if folder.exists():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(incoming: Path) -> None:
+    before = time.time() - UNLOCKED_SECONDS
+    for temp in incoming.iterdir():
+        with suppress(OSError), temp.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime < before:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a live writer holds it
+                temp.unlink()
+
+
+def _folders(root: Path) -> list[Path]:
+    return [folder for folder in root.iterdir() if folder.is_dir() and folder.name != INCOMING]
+
+
+def _keys_below(folder: Path, before: float) -> list[str]:
+    return [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and path.stat().st_mtime < before
+    ]
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Turn the system's errors into ours; those about a missing file stay what they are."""
+    try:
+        yield
+    except (FileNotFoundError, ServiceError):
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("The disk is full.", retry_after_seconds=30) from error
+        raise StorageFailed(
+            f"The storage failed: {error.strerror}.", retry_after_seconds=5
+        ) from error

@@ -1,0 +1,51 @@
+"""Which workers of this machine are alive: each holds a lock on a file while it lives.
+
+The system drops the lock with the process, however that ends. So a worker that restarts can tell
+at once what its dead predecessor left behind, without waiting for leases to run out and without
+ever touching what a living sibling on the same database runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from service.models import new_id
+
+
+class Liveness:
+    """This process's lock, in a folder that all workers of one database share."""
+
+    def __init__(self, folder: Path) -> None:
+        self.worker = f"{os.uname().nodename[:24]}-{os.getpid()}-{new_id()[-8:]}"
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / self.worker
+        self._file = self._path.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def dead(self, workers: Iterable[str]) -> list[str]:
+        """Those of `workers` that have certainly ended."""
+        return [name for name in workers if name != self.worker and self._is_dead(name)]
+
+    def close(self) -> None:
+        """End this worker's life in the eyes of the others."""
+        self._path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _is_dead(self, worker: str) -> bool:
+        path = self._folder / worker
+        try:
+            with path.open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            return False
+        except FileNotFoundError:
+            return True  # it closed, or a sibling found it dead before us
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        return True

@@ -1,0 +1,21 @@
+"""Nobody works here: tasks wait for another process that shares the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class NoEngine:
+    """Implements Engine by doing nothing."""
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def submit(self, ids: Sequence[str]) -> None:
+        """Nothing to wake."""
+
+    async def drain(self, seconds: float) -> None:
+        """Nothing runs."""
+
+    async def stop(self) -> None:
+        """Nothing to end."""

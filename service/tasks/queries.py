@@ -1,0 +1,94 @@
+"""Tasks as documents: what the API shows of rows, one by one and in pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer
+
+from service.errors import NotFound
+from service.models import Task, TaskEvent
+from service.schemas import (
+    SubjectDocument,
+    TaskDocument,
+    TaskErrorDocument,
+    TaskEventDocument,
+    TaskFilter,
+    TaskSummary,
+)
+from service.tasks.registry import Priority
+
+
+def page(session: Session, wanted: TaskFilter) -> list[TaskSummary]:
+    """A page of the wanted tasks, newest first, without tracebacks and timelines."""
+    statement = (
+        select(Task)
+        .options(defer(Task.error_traceback), defer(Task.payload))
+        .order_by(Task.id.desc())
+        .limit(wanted.limit)
+    )
+    conditions = {
+        Task.status: wanted.status,
+        Task.kind: wanted.kind,
+        Task.priority: Priority.named(wanted.priority) if wanted.priority else None,
+        Task.subject_type: wanted.subject_type,
+        Task.subject_id: wanted.subject_id,
+    }
+    for column, value in conditions.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.cursor:
+        statement = statement.where(Task.id < wanted.cursor)
+    return [TaskSummary(**_fields(row)) for row in session.scalars(statement)]
+
+
+def get(session: Session, task_id: str) -> TaskDocument:
+    """One task with its timeline and its last traceback. Raises: NotFound."""
+    row = session.get(Task, task_id)
+    if row is None:
+        raise NotFound(f"There is no task {task_id}.")
+    timeline = select(TaskEvent).where(TaskEvent.task_id == task_id).order_by(TaskEvent.id)
+    fields = _fields(row) | {
+        "error": _error(row, row.error_traceback),
+        "after_id": row.after_id,
+        "crashes": row.crashes,
+        "events": [
+            TaskEventDocument(at=event.at, kind=event.kind, detail=event.detail)
+            for event in session.scalars(timeline)
+        ],
+    }
+    return TaskDocument(**fields)
+
+
+def _fields(row: Task) -> dict[str, Any]:
+    subject = (
+        SubjectDocument(type=row.subject_type, id=row.subject_id or "")
+        if row.subject_type
+        else None
+    )
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "status": row.status,
+        "priority": Priority(row.priority).label,
+        "attempt": row.attempt,
+        "max_attempts": row.max_attempts,
+        "progress": row.progress,
+        "subject": subject,
+        "request_id": row.request_id,
+        "created_at": row.created_at,
+        "run_at": row.run_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "error": _error(row, None),
+        "result": row.result,
+    }
+
+
+def _error(row: Task, traceback: str | None) -> TaskErrorDocument | None:
+    if row.error_code is None:
+        return None
+    return TaskErrorDocument(
+        code=row.error_code, message=row.error_message or "", traceback=traceback
+    )

@@ -1,0 +1,124 @@
+"""Kinds of tasks: a handler with its priority, its retry policy and its time limit.
+
+`@task("image.process")` turns a coroutine function into a `Kind`; a `Registry` is an immutable
+table of kinds by name, made once from a literal list and handed to the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Concatenate
+
+from sqlalchemy.orm import Session
+
+from service.errors import UnknownKind
+from service.tasks.retry import Retry
+
+if TYPE_CHECKING:
+    from service.tasks.rows import Ended
+    from service.tasks.work import Work
+
+
+class Priority(IntEnum):
+    """The lower the number, the sooner; a row keeps the number, documents show the name."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+    @property
+    def label(self) -> str:
+        """The word used in documents, requests and metrics."""
+        return self.name.lower()
+
+    @classmethod
+    def named(cls, label: str) -> Priority:
+        """The priority called `high`, `normal` or `low`."""
+        return cls[label.upper()]
+
+
+class Lane(StrEnum):
+    """Which of an engine's places a kind takes: slow mail must not keep pictures waiting."""
+
+    #: Work that needs the threads for pixels.
+    PIXELS = "pixels"
+    #: Short work and work that mostly waits for somebody else.
+    LIGHT = "light"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler hands back: a JSON result for the task's document, and its own writes.
+
+    `record` runs in the transaction that marks the task succeeded, so both happen or neither:
+    a late attempt whose lease is lost writes nothing.
+    """
+
+    result: dict[str, Any] | None = None
+    record: Callable[[Session], None] | None = None
+
+
+Handler = Callable[Concatenate["Work", ...], Awaitable[Outcome | None]]
+#: Writes that go with a failure or cancel, in its transaction: (session, payload, code, message).
+OnFailure = Callable[[Session, Mapping[str, Any], str, str], None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of task and how it is run."""
+
+    name: str
+    handler: Handler
+    priority: Priority
+    retry: Retry
+    #: Longest run of one attempt, in seconds.
+    time_limit: float
+    lane: Lane
+    on_failure: OnFailure | None = None
+
+
+def task(
+    name: str,
+    *,
+    priority: Priority = Priority.NORMAL,
+    retry: Retry | None = None,
+    time_limit: float = 60.0,
+    lane: Lane = Lane.LIGHT,
+    on_failure: OnFailure | None = None,
+) -> Callable[[Handler], Kind]:
+    """Make the decorated coroutine function the handler of tasks of kind `name`.
+
+    The handler gets a `Work` and the payload's keys as keyword arguments. It may be run more than
+    once for one task, also after it has succeeded but before that was recorded: it is idempotent.
+    """
+
+    def make(handler: Handler) -> Kind:
+        return Kind(name, handler, priority, retry or Retry(), time_limit, lane, on_failure)
+
+    return make
+
+
+class Registry:
+    """All kinds of one service, by name."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._kinds.values())
+
+    def __getitem__(self, name: str) -> Kind:
+        """Raises: UnknownKind."""
+        try:
+            return self._kinds[name]
+        except KeyError:
+            raise UnknownKind(f"No handler is registered for {name!r}.") from None
+
+    def tell(self, session: Session, ended: Iterable[Ended]) -> None:
+        """Let each kind write what its tasks' end without success means for their subject."""
+        for end in ended:
+            kind = self._kinds.get(end.kind)
+            if kind and kind.on_failure:
+                kind.on_failure(session, end.payload, end.code, end.message)

@@ -1,0 +1,64 @@
+"""What must be looked after now and then, whoever works the tasks.
+
+Parts of uploads whose process died are removed at once; stored files that no row knows (a crash
+between rename and commit, a deleted image) when they are older than any request can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from service import images
+from service.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+#: Keys that are asked about in one statement.
+BATCH = 500
+#: Pause between two rounds over all files, in seconds.
+ROUND_SECONDS = 600.0
+
+
+async def keep_house(runtime: Runtime) -> None:
+    """Sweep at once and then every `ROUND_SECONDS`, for ever."""
+    while True:
+        try:
+            await sweep(runtime)
+        except Exception:
+            log.exception("sweep_failed")
+        await asyncio.sleep(ROUND_SECONDS)
+
+
+async def sweep(runtime: Runtime) -> int:
+    """Remove what no upload and no row will ever claim; return how many files had no row."""
+    await runtime.uploads.sweep()
+    await runtime.processed.sweep()
+    return await _orphans(runtime, "uploads") + await _orphans(runtime, "processed")
+
+
+async def _orphans(runtime: Runtime, store: str) -> int:
+    """Compare one store's files with the rows, batch by batch."""
+    removed = 0
+    batch: list[str] = []
+    storage = getattr(runtime, store)
+    async for key in storage.keys(runtime.settings.orphan_seconds):
+        batch.append(key)
+        if len(batch) == BATCH:
+            removed += await _remove_unknown(runtime, store, batch)
+            batch.clear()
+    return removed + await _remove_unknown(runtime, store, batch)
+
+
+async def _remove_unknown(runtime: Runtime, store: str, keys: list[str]) -> int:
+    if not keys:
+        return 0
+    known = await runtime.database.read(images.known_keys, store, keys)
+    orphans = [key for key in keys if key not in known]
+    for key in orphans:
+        await getattr(runtime, store).delete(key)
+    if orphans:
+        runtime.metrics.orphans.inc(len(orphans))
+        log.info("orphans_removed", store=store, count=len(orphans))
+    return len(orphans)
