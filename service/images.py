@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service import items
 from service.errors import NotFound, NotReady, ServiceError, SomeFailed, SubjectGone, UnknownPreset
 from service.imaging import Pipeline, Probe, Recipe, Rendered, plan, render
-from service.models import Image, Item, Variant, new_id, now
+from service.models import Image, Item, Variant, add_rows, new_id, now
 from service.schemas import ErrorDocument, ImageDocument, Placeholder, VariantDocument
 from service.storage import Blob
 from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
@@ -69,7 +69,7 @@ def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dic
 def receive(
     session: Session,
     upload: Upload,
-    variants: Sequence[Mapping[str, Any]],
+    variants: Sequence[dict[str, Any]],
     *,
     item_id: str | None = None,
     priority: Priority | None = None,
@@ -79,9 +79,9 @@ def receive(
     if item_id:
         items.ensure(session, item_id)
     row = _image_row(upload, item_id)
-    session.execute(insert(Image), [row])
+    add_rows(session, Image, row)
     if variants:
-        session.execute(insert(Variant), list(variants))
+        add_rows(session, Variant, *variants)
     enqueue(
         session,
         process,
@@ -117,7 +117,7 @@ def add_variants(
     session.execute(delete(Variant).where(Variant.image_id == image_id, Variant.name.in_(names)))
     for row in rows:
         row["position"] += first or 0
-    session.execute(insert(Variant), rows)
+    add_rows(session, Variant, *rows)
     image.status = "processing"
     image.error_code = image.error_message = None
     image.task_id = enqueue(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service import notifications
 from service.errors import NotFound, SubjectGone
-from service.models import Image, Item, Variant, now
+from service.models import Image, Item, Variant, add_rows, now
 from service.schemas import ItemDocument
 from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
 
@@ -20,7 +20,7 @@ from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
 def ensure(session: Session, item_id: str) -> None:
     """Write the item unless it is there."""
     if session.get(Item, item_id) is None:
-        session.execute(insert(Item), [{"id": item_id, "created_at": now()}])
+        add_rows(session, Item, {"id": item_id, "created_at": now()})
 
 
 def act(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.errors import ChannelNotConfigured, NotFound, ServiceError, SubjectGone
-from service.models import Notification, new_id, now
+from service.models import Notification, add_rows, new_id, now
 from service.notifiers import Message
 from service.schemas import ErrorDocument, NotificationDocument
 from service.tasks import Outcome, Priority, Retry, Subject, Work, enqueue, task
@@ -36,7 +36,7 @@ def queue(
         "task_id": new_id(),
         "created_at": now(),
     }
-    session.execute(insert(Notification), [row])
+    add_rows(session, Notification, row)
     enqueue(
         session,
         send,

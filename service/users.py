@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service import notifications
 from service.errors import AlreadyExists, NotFound
-from service.models import User, new_id, now
+from service.models import User, add_rows, new_id, now
 from service.schemas import UserDocument
 
 
@@ -21,7 +21,7 @@ def create(
     """
     row = {"id": new_id(), "email": email, "name": name, "created_at": now()}
     try:
-        session.execute(insert(User), [row])
+        add_rows(session, User, row)
     except IntegrityError:
         raise AlreadyExists("A user with this address exists.", field="email") from None
     welcome = notifications.queue(

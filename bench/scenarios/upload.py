@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ CONNECTIONS = 16
 MANY_CONNECTIONS = 64
 TURN_SECONDS = 2.0
 WARM_UP_SECONDS = 1.0
+MEMORY_SECONDS = 4.0
 SETTLE_SECONDS = 5.0
 
 
@@ -86,7 +86,7 @@ class Body:
 def measure(options: Options) -> Section:
     bodies = [Body(name, file) for name, file in corpus.upload_bodies().items()]
     turns = {body: _rates(body, options) for body in bodies}
-    memory = {name: _memory(way, bodies[0], options) for name, way in WAYS.items()}
+    memory = {name: _memory(way, bodies[0]) for name, way in WAYS.items()}
     trouble = [
         f"{name}, {body.label}: {fault}"
         for body in bodies
@@ -121,12 +121,11 @@ def _rates(body: Body, options: Options) -> dict[str, list[Turn]]:
     return turns
 
 
-def _memory(way: Way, body: Body, options: Options) -> tuple[float, Turn]:
+def _memory(way: Way, body: Body) -> tuple[float, Turn]:
     """The peak RSS of a fresh process while 64 uploads are in flight."""
     with scratch("upload") as folder, running(way.build(folder / "server")) as server:
         with watched(server.pid) as peak:
-            seconds = options.seconds(2 * TURN_SECONDS)
-            turn = _turn(server, way, body, MANY_CONNECTIONS, seconds)
+            turn = _turn(server, way, body, MANY_CONNECTIONS, MEMORY_SECONDS)
         return peak.rss, turn
 
 
@@ -193,20 +192,22 @@ def _stored_wrong(uploads: Path, body: Body, answered: float) -> list[str]:
 
 def _sizes(uploads: Path) -> list[int]:
     sizes = []
-    for file in uploads.rglob("*"):
+    for file in _files(uploads):
         with suppress(FileNotFoundError):  # cleared away meanwhile
-            if file.is_file():
-                sizes.append(file.stat().st_size)
+            sizes.append(file.stat().st_size)
     return sizes
 
 
+def _files(folder: Path) -> list[Path]:
+    return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
+
+
 def _empty(folder: Path) -> None:
-    """Remove what was uploaded, and wait for the disk: the next turn is not to pay for this one."""
-    for uploaded in (folder / "uploads").glob("*"):
-        if uploaded.is_dir():
-            shutil.rmtree(uploaded, ignore_errors=True)
-        else:
-            uploaded.unlink(missing_ok=True)
+    """Remove the files that were uploaded, and wait for the disk: the next turn is not to pay for
+    this one. The folders stay, as some of them may be the server's own.
+    """
+    for uploaded in _files(folder / "uploads"):
+        uploaded.unlink(missing_ok=True)
     os.sync()
 
 

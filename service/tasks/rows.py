@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import NotFound, WrongState
 from service.events import after_commit
-from service.models import Task, TaskEvent, new_id, now
+from service.models import Task, TaskEvent, add_rows, new_id, now
 from service.tasks.registry import Kind, Lane, Priority
 
 STATUSES = ("waiting", "queued", "running", "retrying", "succeeded", "failed", "cancelled")
@@ -124,7 +124,7 @@ def enqueue(
         "request_id": request_id,
         "created_at": at,
     }
-    session.execute(insert(Task), [row])
+    add_rows(session, Task, row)
     _note(session, at, (task_id, "enqueued", {}))
     after_commit(session, "task.enqueued", kind=kind.name)
     return task_id
@@ -411,7 +411,7 @@ def _note(session: Session, at: datetime, *notes: tuple[str, str, dict[str, Any]
             {"task_id": task_id, "at": at, "kind": kind, "detail": detail}
             for task_id, kind, detail in notes
         ]
-        session.execute(insert(TaskEvent), rows)
+        add_rows(session, TaskEvent, *rows)
 
 
 def _next_of(session: Session, task_id: str, status: str) -> list[str]:

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from service.errors import BadPipeline, BrokenPicture
-from service.imaging import Limits, Probe, Recipe, Rendered, dominant_colour, plan, probe, render
+from service.imaging import (
+    Limits,
+    Probe,
+    Recipe,
+    Rendered,
+    colour,
+    dominant_colour,
+    plan,
+    probe,
+    render,
+)
 from service.imaging.encode import encode
 from service.imaging.operations import apply
 from service.imaging.presets import (
@@ -134,6 +144,25 @@ def test_filters_of_one_variant_do_not_reach_the_next(tmp_path: Path) -> None:
     (_, small) = rendered(tmp_path, data, [changed, inside(100, format="png")])
     (alone,) = rendered(tmp_path, data, [inside(100, format="png")])
     assert difference(shown(small), shown(alone)) < 1
+
+
+def test_a_part_cut_out_is_no_source_for_the_whole(tmp_path: Path) -> None:
+    data = picture_bytes(size=(400, 200), picture_format="png")
+    square = recipe("a", Resize(width=150, height=150, fit=Fit.COVER), format="png")
+    (_, small) = rendered(tmp_path, data, [square, inside(60, format="png")])
+    (alone,) = rendered(tmp_path, data, [inside(60, format="png")])
+    assert furthest(shown(small), shown(alone)) == 0
+
+
+def test_want_of_memory_is_not_the_pictures_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_image: Image.Image) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr(colour, "prepare", fail)
+    with pytest.raises(MemoryError):
+        rendered(tmp_path, picture_bytes(), [inside(50)])
 
 
 def test_operations_are_carried_out_in_order(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,7 @@ def test_a_phone_photograph_with_a_second_image_is_a_jpeg(stored: Path) -> None:
 
 
 def test_bytes_after_the_end_do_not_count_as_scans(stored: Path) -> None:
-    data = picture_bytes(progressive=True) + b"\xff\xda" * 1_000
+    data = picture_bytes(progressive=True) + b"\xff\xda\0\2" * 100_000
     assert examine(stored, data).format == "jpeg"
 
 
@@ -217,10 +218,17 @@ def test_a_first_frame_beyond_the_screen_of_a_gif_counts(stored: Path) -> None:
         examine(stored, bytes(data))
 
 
+def test_a_large_frame_of_a_gif_is_not_warned_about(stored: Path) -> None:
+    data = bytearray(pictures.GIF_SCREEN + pictures.GIF_FRAME + b";")
+    at = len(pictures.GIF_SCREEN)
+    data[at + 5 : at + 9] = struct.pack("<HH", 13_400, 13_300)
+    assert examine(stored, bytes(data), Limits(max_pixels=200_000_000)).width == 13_400
+
+
 def test_scans_at_the_limit_and_beyond(stored: Path) -> None:
     assert examine(stored, pictures.jpeg_with_scans(100)).format == "jpeg"
     with pytest.raises(PictureTooLarge) as caught:
-        examine(stored, pictures.jpeg_with_scans(101))
+        examine(stored, pictures.jpeg_with_scans(150))
     assert (caught.value.limit, caught.value.actual) == (100, 101)
 
 
