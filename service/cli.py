@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -54,6 +55,9 @@ def serve(
         http="httptools" if os.name == "posix" else "auto",
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )
+    # What is imported by now stays for good: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     # The server raises the signal again once it has stopped in good order: that is the end we
     # asked for, not a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)

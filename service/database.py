@@ -2,8 +2,9 @@
 
 `await database.write(work, …)` calls `work(session, …)` inside a transaction and returns what it
 returned, after the commit. Concurrent writes share one transaction and so one fsync (group
-commit): each is fenced by a savepoint, so one that fails takes nothing of the others with it. One
-hop to the writer a transaction, where an asynchronous driver needs one a statement.
+commit). If one of them fails, all are undone and each is run again by itself: so work may run
+twice, though only one run is ever kept. One hop to the writer a transaction, where an
+asynchronous driver needs one a statement.
 
 `await database.read(work, …)` does the same on a snapshot that is rolled back.
 
@@ -39,6 +40,15 @@ MAX_BATCH = 64
 READERS = 3
 #: How long a statement waits for another process's lock, in seconds.
 BUSY_SECONDS = 10
+#: How SQLite is used.
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # a commit is on the disk before the 202 that rests on it is sent
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-4000",  # KiB
+    "wal_autocheckpoint=4000",  # pages: 16 MiB, so that few commits pay for a checkpoint
+)
 
 
 @dataclass(frozen=True)
@@ -119,14 +129,30 @@ class Database:
         # From here on a caller that stops waiting can no longer take its work back.
         batch = [job for job in batch if job.result.set_running_or_notify_cancel()]
         try:
-            with self.engine.connect() as connection:
-                connection.execution_options(writes=True)
-                with connection.begin():
-                    answers = [_fenced(connection, job.work) for job in batch]
-        except Exception as error:  # noqa: BLE001 - the commit itself failed: nobody's work holds
-            answers = [_Answer(error=error) for _ in batch]
-        for job, answer in zip(batch, answers, strict=True):
-            self._answer(job, answer)
+            answers = self._transact(batch)
+        except Exception as error:  # noqa: BLE001 - one job's error, or the database's
+            if len(batch) > 1:
+                # Everything is undone. Most errors are one job's own: each again, by itself.
+                for job in batch:
+                    self._answer(job, self._alone(job))
+            else:
+                self._answer(batch[0], _Answer(error=error))
+        else:
+            for job, answer in zip(batch, answers, strict=True):
+                self._answer(job, answer)
+
+    def _alone(self, job: _Job) -> _Answer:
+        try:
+            (answer,) = self._transact([job])
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller
+            return _Answer(error=error)
+        return answer
+
+    def _transact(self, batch: list[_Job]) -> list[_Answer]:
+        with self.engine.connect() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                return [_carry_out(connection, job.work) for job in batch]
 
     def _answer(self, job: _Job, answer: _Answer) -> None:
         if answer.error is not None:
@@ -146,19 +172,11 @@ class _Answer:
     events: Sequence[Event] = ()
 
 
-def _fenced(connection: Connection, work: Callable[[Session], Any]) -> _Answer:
-    """Run `work` inside a savepoint: its error undoes its own statements and no others."""
-    connection.exec_driver_sql("SAVEPOINT work")
-    try:
-        with Session(connection, join_transaction_mode="rollback_only") as session:
-            value = work(session)
-            session.flush()
-            answer = _Answer(value, events=session.info.get("events", ()))
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller of this job alone
-        connection.exec_driver_sql("ROLLBACK TO work")
-        answer = _Answer(error=error)
-    connection.exec_driver_sql("RELEASE work")
-    return answer
+def _carry_out(connection: Connection, work: Callable[[Session], Any]) -> _Answer:
+    with Session(connection, join_transaction_mode="rollback_only") as session:
+        value = work(session)
+        session.flush()
+        return _Answer(value, events=session.info.get("events", ()))
 
 
 def _named(error: BaseException) -> BaseException:
@@ -183,8 +201,7 @@ def open_database(url: str, events: Events | None = None) -> Database:
 
 def _set_up_connection(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
-    # FULL: a commit is on the disk before the 202 that rests on it is sent.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4000"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 

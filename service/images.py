@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service import items
@@ -24,6 +24,10 @@ from service.storage import Blob
 from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
 
 Presets = Mapping[str, Recipe]
+#: A row by its columns' names: one that was read, or one that is about to be written.
+Row = Mapping[str, Any]
+IMAGES = Image.__table__
+VARIANTS = Variant.__table__
 #: A preset's name that stands for no preset at all: only the pipeline is made.
 NO_PRESET = "none"
 
@@ -69,13 +73,16 @@ def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dic
 def receive(
     session: Session,
     upload: Upload,
-    variants: Sequence[dict[str, Any]],
+    variants: Sequence[Row],
     *,
     item_id: str | None = None,
     priority: Priority | None = None,
     request_id: str | None = None,
-) -> tuple[Image, list[Variant]]:
-    """Write an upload's rows and the task that makes its variants, in the caller's transaction."""
+) -> Row:
+    """Write an upload's rows and the task that makes its variants, in the caller's transaction.
+
+    Returns the image's row.
+    """
     if item_id:
         items.ensure(session, item_id)
     row = _image_row(upload, item_id)
@@ -91,7 +98,7 @@ def receive(
         request_id=request_id,
         task_id=row["task_id"],
     )
-    return Image(**row), [Variant(**variant) for variant in variants]
+    return row
 
 
 def add_variants(
@@ -101,7 +108,8 @@ def add_variants(
     *,
     priority: Priority | None = None,
     request_id: str | None = None,
-) -> tuple[Image, list[Variant]]:
+    base_url: str = "",
+) -> ImageDocument:
     """Have more variants made of a stored image, or existing ones made anew.
 
     Raises: NotFound; BadPipeline.
@@ -129,7 +137,7 @@ def add_variants(
         request_id=request_id,
     )
     session.flush()
-    return image, variants_of(session, image_id)
+    return get(session, image_id, base_url)
 
 
 def find(session: Session, image_id: str) -> Image:
@@ -148,24 +156,28 @@ def variants_of(session: Session, image_id: str) -> list[Variant]:
 
 def get(session: Session, image_id: str, base_url: str) -> ImageDocument:
     """The document of an image. Raises: NotFound."""
-    return document(find(session, image_id), variants_of(session, image_id), base_url)
+    image = _first(session, select(IMAGES).where(IMAGES.c.id == image_id))
+    if image is None:
+        raise NotFound(f"There is no image {image_id}.")
+    mine = select(VARIANTS).where(VARIANTS.c.image_id == image_id).order_by(VARIANTS.c.position)
+    return document(image, _all(session, mine), base_url)
 
 
 def page(
     session: Session, cursor: str | None, limit: int, item_id: str | None, base_url: str
 ) -> list[ImageDocument]:
     """Up to `limit` images before `cursor`, newest first; of one item, if named."""
-    statement = select(Image).order_by(Image.id.desc()).limit(limit)
+    statement = select(IMAGES).order_by(IMAGES.c.id.desc()).limit(limit)
     if cursor:
-        statement = statement.where(Image.id < cursor)
+        statement = statement.where(IMAGES.c.id < cursor)
     if item_id:
-        statement = statement.where(Image.item_id == item_id)
-    images = list(session.scalars(statement))
-    variants: dict[str, list[Variant]] = {image.id: [] for image in images}
-    of_these = select(Variant).where(Variant.image_id.in_(variants)).order_by(Variant.position)
-    for variant in session.scalars(of_these):
-        variants[variant.image_id].append(variant)
-    return [document(image, variants[image.id], base_url) for image in images]
+        statement = statement.where(IMAGES.c.item_id == item_id)
+    images = _all(session, statement)
+    variants: dict[str, list[Row]] = {image["id"]: [] for image in images}
+    theirs = VARIANTS.c.image_id.in_(variants)
+    for row in _all(session, select(VARIANTS).where(theirs).order_by(VARIANTS.c.position)):
+        variants[row["image_id"]].append(row)
+    return [document(image, variants[image["id"]], base_url) for image in images]
 
 
 def variant(session: Session, image_id: str, name: str) -> Variant:
@@ -194,31 +206,17 @@ def remove(session: Session, image_id: str, request_id: str | None) -> None:
         _recount(session, item_id, request_id)
 
 
-def document(image: Image, variants: Sequence[Variant], base_url: str) -> ImageDocument:
+def document(image: Row, variants: Sequence[Row], base_url: str) -> ImageDocument:
     """The document of an image's rows; URLs begin with `base_url`, which may be empty."""
     derived = [_variant_document(variant, base_url) for variant in variants]
-    failed = (
-        ErrorDocument(code=image.error_code, message=image.error_message or "")
-        if (image.error_code)
-        else None
-    )
+    code, colour = image.get("error_code"), image.get("colour")
+    failure = ErrorDocument(code=code, message=image["error_message"] or "") if code else None
     return ImageDocument(
-        id=image.id,
-        filename=image.filename,
-        content_type=image.content_type,
-        format=image.format,
-        size_bytes=image.size_bytes,
-        sha256=image.sha256,
-        width=image.width,
-        height=image.height,
-        status=image.status,
-        item_id=image.item_id,
-        task_id=image.task_id,
-        created_at=image.created_at,
-        placeholder=Placeholder(color=image.colour) if image.colour else None,
+        **{name: image[name] for name in _SHOWN},
+        placeholder=Placeholder(color=colour) if colour else None,
         variants=derived,
         srcset=_srcset(image, derived),
-        error=failed,
+        error=failure,
     )
 
 
@@ -435,7 +433,7 @@ def _variant_row(image_id: str, probe: Probe, position: int, recipe: Recipe) -> 
         "image_id": image_id,
         "name": planned.name,
         "position": position,
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.as_json,
         "key": f"{image_id}/{planned.name}.{planned.format}",
         "width": planned.width,
         "height": planned.height,
@@ -461,27 +459,32 @@ def _probe_of(image: Image) -> Probe:
     )
 
 
-def _variant_document(variant: Variant, base_url: str) -> VariantDocument:
-    return VariantDocument(
-        name=variant.name,
-        url=f"{base_url}/images/{variant.image_id}/variants/{variant.name}",
-        width=variant.width,
-        height=variant.height,
-        format=variant.format,
-        content_type=variant.content_type,
-        size_bytes=variant.size_bytes,
-        status=variant.status,
-    )
+#: Columns that a document shows as they are.
+_SHOWN = tuple(name for name in ImageDocument.model_fields if name in IMAGES.c)
+_VARIANT_SHOWN = tuple(name for name in VariantDocument.model_fields if name in VARIANTS.c)
 
 
-def _srcset(image: Image, variants: Sequence[VariantDocument]) -> str:
+def _variant_document(variant: Row, base_url: str) -> VariantDocument:
+    url = f"{base_url}/images/{variant['image_id']}/variants/{variant['name']}"
+    return VariantDocument(url=url, **{name: variant.get(name) for name in _VARIANT_SHOWN})
+
+
+def _srcset(image: Row, variants: Sequence[VariantDocument]) -> str:
     """The variants of the whole picture's shape, one a width, narrowest first."""
     whole = {v.width: v.url for v in variants if _same_shape(image, v)}
     return ", ".join(f"{url} {width}w" for width, url in sorted(whole.items()))
 
 
-def _same_shape(image: Image, variant: VariantDocument) -> bool:
+def _same_shape(image: Row, variant: VariantDocument) -> bool:
     # One pixel of rounding on either side of a scaled picture keeps its shape.
-    return abs(image.width * variant.height - image.height * variant.width) <= max(
-        image.width, image.height
-    )
+    width, height = image["width"], image["height"]
+    return bool(abs(width * variant.height - height * variant.width) <= max(width, height))
+
+
+def _first(session: Session, statement: Select[Any]) -> Row | None:
+    found = session.connection().execute(statement).mappings().first()
+    return dict(found) if found else None
+
+
+def _all(session: Session, statement: Select[Any]) -> Sequence[Row]:
+    return [dict(row) for row in session.connection().execute(statement).mappings()]

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Column,
     DateTime,
     ForeignKey,
     Index,
     String,
     TypeDecorator,
-    insert,
     text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+_SECRET = os.urandom(32)
+_COUNT = itertools.count()
+
 
 def new_id() -> str:
     """A fresh id: 32 hexadecimal digits, ordered by time, not to be guessed.
 
-    Source: RFC 9562, UUID version 7 (48 bits of milliseconds, 74 random bits).
+    Source: RFC 9562, UUID version 7 (48 bits of milliseconds, 74 random bits). The random bits
+    are a keyed hash of a counter: as good as the system's, without a system call for each.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    counted = f"{os.getpid()}.{next(_COUNT)}".encode()
+    noise = hashlib.blake2b(counted, key=_SECRET, digest_size=10).digest()
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(noise, "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return f"{value:032x}"
@@ -60,10 +71,58 @@ class Base(DeclarativeBase):
 Id = String(32)
 
 
-def add_rows(session: Session, table: type[Base], *rows: dict[str, Any]) -> None:
-    """Insert plain rows. Past the mapper: an upload writes eight, and the mapper's share of the
-    time would be larger than the database's."""
-    session.connection().execute(insert(table.__table__), rows)
+def add_rows(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> None:
+    """Insert rows of plain values; a column that a row leaves out takes its default.
+
+    One statement, past the mapper and the compiler: an upload writes six rows, and a driver
+    gives the interpreter away at every statement, which costs more than SQLite's own work.
+    """
+    if rows:
+        connection = session.connection()
+        insertion = _insertion(table, connection.dialect)
+        values = tuple(value for row in rows for value in insertion.bind(row))
+        connection.exec_driver_sql(insertion.sql(len(rows)), values)
+
+
+@dataclass(frozen=True)
+class _Insertion:
+    """An INSERT into one table, made ready once."""
+
+    head: str
+    group: str
+    #: Of each column: its name, its default, and how its values are put for the driver.
+    columns: tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]
+
+    def sql(self, rows: int) -> str:
+        """The statement for that many rows."""
+        return self.head + ", ".join([self.group] * rows)
+
+    def bind(self, row: Mapping[str, Any]) -> Iterator[Any]:
+        """The row's values in the order of the columns, as the driver wants them."""
+        for name, default, put in self.columns:
+            value = row.get(name, default)
+            yield put(value) if put else value
+
+
+@cache
+def _insertion(model: type[Base], dialect: Dialect) -> _Insertion:
+    table = model.metadata.tables[model.__tablename__]
+    columns = [one for one in table.columns if one.autoincrement is not True]
+    names = ", ".join(one.name for one in columns)
+    marks = ", ".join("?" for _ in columns)
+    return _Insertion(
+        f"INSERT INTO {table.name} ({names}) VALUES ",  # noqa: S608 - names of our own tables
+        f"({marks})",
+        tuple((one.name, _default(one), _putter(one, dialect)) for one in columns),
+    )
+
+
+def _default(column: Column[Any]) -> Any:
+    return getattr(column.default, "arg", None)
+
+
+def _putter(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 class User(Base):
@@ -122,6 +181,8 @@ class Variant(Base):
     """One derived file of an image; `recipe` says how it is made, `key` where it is stored."""
 
     __tablename__ = "variants"
+    # Rows are found by their key alone: one tree instead of two.
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's
 
     image_id: Mapped[str] = mapped_column(
         ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
@@ -176,7 +237,12 @@ class Task(Base):
             sqlite_where=text("status = 'running'"),
             postgresql_where=text("status = 'running'"),
         ),
-        Index("ix_tasks_after", "after_id"),
+        Index(
+            "ix_tasks_after",
+            "after_id",
+            sqlite_where=text("after_id IS NOT NULL"),
+            postgresql_where=text("after_id IS NOT NULL"),
+        ),
         Index("ix_tasks_status", "status", "id"),
         Index("ix_tasks_kind", "kind", "id"),
         Index("ix_tasks_subject", "subject_type", "subject_id", "id"),

@@ -34,7 +34,7 @@ class Parts:
         background.add_task(self.engine.submit, task_ids)
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:  # not def: that would cost a hop to a thread
     parts: Parts = request.app.state.parts
     return parts
 

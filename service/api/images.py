@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -219,13 +219,14 @@ async def process_image(
     recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
     priority = Priority.named(wanted.priority) if wanted.priority else None
 
-    def add(session: Session) -> ImageDocument:
-        rows = images.add_variants(
-            session, image_id, recipes, priority=priority, request_id=current_request_id()
-        )
-        return images.document(*rows, runtime.settings.public_url)
-
-    document = await runtime.database.write(add)
+    document = await runtime.database.write(
+        images.add_variants,
+        image_id,
+        recipes,
+        priority=priority,
+        request_id=current_request_id(),
+        base_url=runtime.settings.public_url,
+    )
     parts.wake(background, document.task_id)
     return _accepted(document)
 
@@ -270,7 +271,7 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
             images.manifest(upload.id, upload.probe, recipes) for upload in submission.uploads
         ]
 
-        def receive(session: Session) -> list[Any]:
+        def receive(session: Session) -> list[images.Row]:
             return [
                 images.receive(
                     session,
@@ -288,7 +289,10 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
         await parts.ingest.discard(submission)
         raise
     base_url = runtime.settings.public_url
-    return {image.id: images.document(image, variants, base_url) for image, variants in received}
+    return {
+        image["id"]: images.document(image, manifest, base_url)
+        for image, manifest in zip(received, manifests, strict=True)
+    }
 
 
 def _recipes(submission: Submission, parts: Parts) -> Sequence[Recipe]:

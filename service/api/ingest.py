@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 from fastapi import Request
@@ -36,8 +37,6 @@ from service.runtime import Runtime
 RAW_TYPES = ("application/octet-stream", "binary/octet-stream")
 #: Fields of a form that are not files.
 MAX_FIELDS = 40
-#: Probes at once: reading a header is quick, and a hostile one must not take every thread.
-PROBES = 4
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ class Ingest:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = runtime.settings
-        self._probes = anyio.CapacityLimiter(PROBES)
 
     async def read(self, request: Request) -> Submission:
         """Read and store what `request` brings.
@@ -138,8 +136,9 @@ class Ingest:
         metrics = self._runtime.metrics
         try:
             with metrics.uploads_in_progress.track_inprogress(), metrics.upload_seconds.time():
-                blob = await self._runtime.uploads.put(upload_id, self._checked(chunks))
-                header = await self._probe(upload_id)
+                blob, header = await self._runtime.uploads.take(
+                    upload_id, self._checked(chunks), self._probe
+                )
         except (EmptyFile, UnsupportedFormat, PictureError, FileTooLarge) as error:
             metrics.uploads.labels("refused", error.code).inc()
             return Refused(name, error)
@@ -178,17 +177,8 @@ class Ingest:
                 field="file",
             )
 
-    async def _probe(self, upload_id: str) -> Probe:
-        """Read the stored file's header, in a thread; what is refused is removed."""
-        path = self._runtime.uploads.path(upload_id)
-        try:
-            return await anyio.to_thread.run_sync(
-                probe, path, self._runtime.limits, limiter=self._probes
-            )
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._runtime.uploads.delete(upload_id)
-            raise
+    def _probe(self, file: Path | bytes) -> Probe:
+        return probe(file, self._runtime.limits)
 
 
 class FileTooLarge(TooLarge):

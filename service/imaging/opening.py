@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
+from typing import IO
 
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -53,7 +54,7 @@ _WARNINGS = Lock()
 
 
 @contextmanager
-def opened(source: Path, picture_format: str) -> Iterator[ImageFile]:
+def opened(source: Path | IO[bytes], picture_format: str) -> Iterator[ImageFile]:
     """The picture with its header read and no pixel decoded; closed on the way out.
 
     Raises whatever Pillow raises: the caller knows whether that is unreadable or broken.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -175,6 +176,11 @@ class Recipe(_Closed):
         le=100,
         description="The encoder's own scale; PNG is lossless and ignores it.",
     )
+
+    @cached_property
+    def as_json(self) -> dict[str, Any]:
+        """The recipe as plain values, from which `model_validate` makes it again."""
+        return self.model_dump(mode="json")
 
 
 class Pipeline(_Closed):

@@ -1,18 +1,21 @@
 """What a picture is, from its header alone: format, displayed size, frames, transparency.
 
-`sniff` runs on the event loop over the first bytes of an upload; `probe` runs in a thread, once
-an upload is stored, and decides whether it may go on to `pipeline`. No pixel is decoded here,
+`sniff` runs on the event loop over the first bytes of an upload; `probe` runs in a thread, before
+an upload takes its place in the storage, and decides whether it may go on to `pipeline`. No pixel is decoded here,
 and nothing is promised about the pixels: a picture that passes may still be cut short.
 """
 
 from __future__ import annotations
 
+import io
 import mmap
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import IO, cast
 
 from PIL.ImageFile import ImageFile
 
@@ -98,8 +101,8 @@ def _is_avif(head: bytes) -> bool:
     return any(head[at : at + 4] in _AVIF_BRANDS for at in (8, *range(16, end, 4)))
 
 
-def probe(source: Path, limits: Limits) -> Probe:
-    """Read the header of a stored file and hold it against the limits.
+def probe(source: Path | bytes, limits: Limits) -> Probe:
+    """Read the header of a file, or of a file's bytes, and hold it against the limits.
 
     Raises:
         UnsupportedFormat: not a picture of an accepted format.
@@ -107,12 +110,12 @@ def probe(source: Path, limits: Limits) -> Probe:
         UnreadablePicture: anything else that keeps the header from being read.
         OSError: the file itself cannot be opened, which is no fault of the picture.
     """
-    with source.open("rb") as file:
-        picture_format = _accepted(file.read(SNIFF_BYTES), limits)
+    with _data(source) as data:
+        picture_format = _accepted(data[:SNIFF_BYTES], limits)
         try:
-            found = _walk(file, picture_format, limits)
+            found = structure.walk(data, picture_format, _bounds(limits))
             _hold(found, limits)
-            with opened(source, picture_format) as image:
+            with opened(_stream(data), picture_format) as image:
                 return _describe(image, picture_format, found, limits)
         except PictureError:
             raise
@@ -122,18 +125,34 @@ def probe(source: Path, limits: Limits) -> Probe:
             raise UnreadablePicture(f"The header cannot be read: {error}") from error
 
 
+@contextmanager
+def _data(source: Path | bytes) -> Iterator[structure.Data]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb", buffering=0) as file:
+        if not os.fstat(file.fileno()).st_size:  # nothing that could be mapped
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+
+
+def _stream(data: structure.Data) -> IO[bytes]:
+    """The bytes as a file; a mapping is one already."""
+    return io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data)
+
+
+def _bounds(limits: Limits) -> structure.Bounds:
+    return structure.Bounds(limits.max_frames, limits.max_jpeg_scans)
+
+
 def _accepted(head: bytes, limits: Limits) -> str:
     picture_format = sniff(head)
     if picture_format is None or picture_format not in limits.formats:
         accepted = ", ".join(sorted(limits.formats))
         raise UnsupportedFormat(f"The file is not a picture in an accepted format ({accepted})")
     return picture_format
-
-
-def _walk(file: BinaryIO, picture_format: str, limits: Limits) -> structure.Structure:
-    bounds = structure.Bounds(limits.max_frames, limits.max_jpeg_scans)
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return structure.walk(data, picture_format, bounds)
 
 
 def _describe(

@@ -9,10 +9,14 @@ what the sweep needs, no content type (the rows know it).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+#: Looks at a whole file, before it takes its name, and returns what it found or raises.
+Check = Callable[[Path | bytes], T]
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,14 @@ class Storage(Protocol):
 
 class LocalFiles(Protocol):
     """A storage whose keys are files of this machine: decoded and sent without a copy."""
+
+    async def take(self, key: str, chunks: AsyncIterable[bytes], check: Check[T]) -> tuple[Blob, T]:
+        """As `put`, but `check` sees the whole file first, in a thread, and may refuse it.
+
+        It gets the file's bytes where they are still in memory, else the file's path. What it
+        raises passes through, and leaves nothing.
+        """
+        ...
 
     def path(self, key: str) -> Path:
         """Where the file of `key` is, whether or not it exists."""

@@ -22,14 +22,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import aiofiles
 from aiofiles.base import wrap
 
 from service.errors import DiskFull, NotFound, ServiceError, StorageFailed
 from service.models import new_id
-from service.storage.base import Blob
+from service.storage.base import Blob, Check
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,10 +40,12 @@ READ_BYTES = 256 * KIB
 #: A batch is never larger than this nor, under any load, smaller than the other.
 MAX_BATCH_BYTES = 1024 * KIB
 MIN_BATCH_BYTES = 64 * KIB
+#: Chunks that one system call takes (IOV_MAX is 1,024 on Linux).
+MAX_VECTOR = 512
 #: Threads that write and sync; the disk is no faster with more.
 WRITERS = 8
-#: A writer has locked its file by this age, in seconds; what is younger the sweep leaves alone.
-UNLOCKED_SECONDS = 2
+#: What is younger, in seconds, the sweep leaves alone: small files come and go unlocked.
+UNLOCKED_SECONDS = 5
 #: Folder of the temporary files, inside the root so that a rename stays on one disk.
 INCOMING = ".incoming"
 
@@ -77,6 +79,7 @@ class LocalFolder:
         self.root = root.resolve()
         self._incoming = self.root / INCOMING
         self._incoming.mkdir(parents=True, exist_ok=True)
+        _make_shards(self.root)
         self._buffers = Buffers(buffer_bytes)
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="storage")
 
@@ -86,15 +89,26 @@ class LocalFolder:
 
     def path(self, key: str) -> Path:
         """Where the file of `key` is: under one of 256 folders, so that none grows too large."""
+        return self._shard(key) / key
+
+    def _shard(self, key: str) -> Path:
         first = key.partition("/")[0]
-        return self.root / f"{zlib.crc32(first.encode()) & 0xFF:02x}" / key
+        return self.root / f"{zlib.crc32(first.encode()) & 0xFF:02x}"
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Blob:
         """Store `chunks` under `key`, whole and durable on return, or leave nothing."""
+        blob, _ = await self.take(key, chunks, lambda _: None)
+        return blob
+
+    async def take(self, key: str, chunks: AsyncIterable[bytes], check: Check[T]) -> tuple[Blob, T]:
+        """As `put`, once `check` has seen the whole file, as bytes or as a path, in a thread.
+
+        What `check` raises leaves nothing.
+        """
         part = _Part(self._incoming / new_id())
         try:
             await self._write(part, chunks)
-            return await self._in_thread(_finish, part, self.path(key))
+            return await self._in_thread(_finish, part, self.path(key), check)
         except BaseException:
             # Not awaited in a cancelled task: the thread goes on by itself.
             self._threads.submit(_discard, part)
@@ -127,7 +141,7 @@ class LocalFolder:
 
     async def delete(self, key: str) -> None:
         """Remove `key`, and its folder when that is empty now."""
-        await self._in_thread(_delete, self.path(key))
+        await self._in_thread(_delete, self.path(key), self._shard(key))
 
     async def free_bytes(self) -> int:
         """How much more the disk can take for us, in bytes."""
@@ -161,45 +175,81 @@ class _Part:
     waiting_bytes: int = 0
     written_bytes: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
-    file: IO[bytes] | None = None
+    descriptor: int | None = None
     discarded: bool = False
     #: One thread at a time: a cancelled upload is discarded while its last batch still goes out.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _append(part: _Part) -> None:
-    """Write and hash what waits."""
+    """Write and hash what waits, into a file that is locked: it will be open for a while."""
     with part.lock:
+        if part.descriptor is None:
+            fcntl.flock(_open(part), fcntl.LOCK_EX)
         _write_waiting(part)
 
 
-def _write_waiting(part: _Part) -> IO[bytes]:
-    file = part.file or _open(part)
-    batch = memoryview(part.waiting[0] if len(part.waiting) == 1 else b"".join(part.waiting))
-    part.waiting.clear()
-    part.waiting_bytes = 0
-    part.digest.update(batch)
-    part.written_bytes += len(batch)
-    while batch:  # a write may be short
-        batch = batch[file.write(batch) :]
-    return file
+def _finish(part: _Part, target: Path, check: Check[T]) -> tuple[Blob, T]:
+    """Check, write what still waits, sync, rename, sync the folder.
+
+    Few system calls on purpose: the interpreter is given away, and fought for, at each.
+    """
+    with part.lock:
+        if part.descriptor is None:
+            # All of it is in memory: what is refused never touches the disk.
+            part.waiting = [b"".join(part.waiting)]
+            checked = check(part.waiting[0])
+            descriptor = _open(part)
+            _write_waiting(part)
+        else:
+            descriptor = part.descriptor
+            _write_waiting(part)
+            checked = check(part.temp)
+        os.fdatasync(descriptor)
+        _rename(part.temp, target)
+        _close(part)
+        return Blob(part.written_bytes, part.digest.hexdigest()), checked
 
 
-def _open(part: _Part) -> IO[bytes]:
+def _open(part: _Part) -> int:
     if part.discarded:
         raise FileNotFoundError(part.temp)
-    part.file = part.temp.open("xb", buffering=0)
-    fcntl.flock(part.file, fcntl.LOCK_EX)
-    return part.file
+    part.descriptor = os.open(part.temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    return part.descriptor
 
 
-def _finish(part: _Part, target: Path) -> Blob:
-    """Write the rest, sync, rename, sync the folder."""
+def _write_waiting(part: _Part) -> None:
+    """Hash the waiting chunks and hand them to the system as they are, without joining them."""
+    chunks, part.waiting, part.waiting_bytes = part.waiting, [], 0
+    for chunk in chunks:
+        part.digest.update(chunk)
+        part.written_bytes += len(chunk)
+    while chunks and part.descriptor is not None:
+        written = os.writev(part.descriptor, chunks[:MAX_VECTOR])
+        chunks = _after(chunks, written)
+
+
+def _after(chunks: list[bytes], written: int) -> list[bytes]:
+    """What is left of `chunks` once that many bytes of them are written."""
+    for at, chunk in enumerate(chunks):
+        if written < len(chunk):
+            return [chunk[written:], *chunks[at + 1 :]]
+        written -= len(chunk)
+    return []
+
+
+def _discard(part: _Part) -> None:
     with part.lock:
-        with _write_waiting(part) as file:
-            os.fdatasync(file.fileno())
-            _rename(part.temp, target)
-        return Blob(part.written_bytes, part.digest.hexdigest())
+        part.discarded = True
+        if part.descriptor is not None:
+            part.temp.unlink(missing_ok=True)
+            _close(part)
+
+
+def _close(part: _Part) -> None:
+    if part.descriptor is not None:
+        os.close(part.descriptor)
+        part.descriptor = None
 
 
 def _rename(temp: Path, target: Path) -> None:
@@ -211,18 +261,18 @@ def _rename(temp: Path, target: Path) -> None:
     _sync_folder(target.parent)
 
 
-def _discard(part: _Part) -> None:
-    with part.lock:
-        part.discarded = True
-        part.temp.unlink(missing_ok=True)
-        if part.file is not None:
-            part.file.close()
-
-
-def _delete(path: Path) -> None:
+def _delete(path: Path, shard: Path) -> None:
     path.unlink(missing_ok=True)
-    with suppress(OSError):
-        path.parent.rmdir()
+    if path.parent != shard:
+        with suppress(OSError):  # not empty yet
+            path.parent.rmdir()
+
+
+def _make_shards(root: Path) -> None:
+    """All folders that `path` names, made ahead: no upload waits for one."""
+    for shard in range(256):
+        (root / f"{shard:02x}").mkdir(exist_ok=True)
+    _sync_folder(root)
 
 
 def _make_folder(folder: Path) -> None:

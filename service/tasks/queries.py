@@ -54,8 +54,12 @@ def get(session: Session, task_id: str) -> TaskDocument:
         "after_id": row.after_id,
         "crashes": row.crashes,
         "events": [
-            TaskEventDocument(at=event.at, kind=event.kind, detail=event.detail)
-            for event in session.scalars(timeline)
+            # The row itself says when it began to exist: no line of the timeline is spent on it.
+            TaskEventDocument(at=row.created_at, kind="enqueued", detail={}),
+            *(
+                TaskEventDocument(at=event.at, kind=event.kind, detail=event.detail)
+                for event in session.scalars(timeline)
+            ),
         ],
     }
     return TaskDocument(**fields)

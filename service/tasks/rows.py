@@ -125,7 +125,6 @@ def enqueue(
         "created_at": at,
     }
     add_rows(session, Task, row)
-    _note(session, at, (task_id, "enqueued", {}))
     after_commit(session, "task.enqueued", kind=kind.name)
     return task_id
 

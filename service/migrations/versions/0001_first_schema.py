@@ -69,7 +69,14 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_tasks_after", "tasks", ["after_id"], unique=False)
+    op.create_index(
+        "ix_tasks_after",
+        "tasks",
+        ["after_id"],
+        unique=False,
+        sqlite_where=sa.text("after_id IS NOT NULL"),
+        postgresql_where=sa.text("after_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_tasks_due",
         "tasks",
@@ -153,6 +160,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_id", "name"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -180,7 +188,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("status IN ('queued', 'retrying')"),
         postgresql_where=sa.text("status IN ('queued', 'retrying')"),
     )
-    op.drop_index("ix_tasks_after", table_name="tasks")
+    op.drop_index(
+        "ix_tasks_after",
+        table_name="tasks",
+        sqlite_where=sa.text("after_id IS NOT NULL"),
+        postgresql_where=sa.text("after_id IS NOT NULL"),
+    )
     op.drop_table("tasks")
     op.drop_table("notifications")
     op.drop_table("items")
