@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KIB = 1024
@@ -18,6 +18,14 @@ MIB = 1024 * KIB
 
 #: What a form may weigh beyond its files: boundaries, part headers, the other fields.
 FORM_OVERHEAD_BYTES = 64 * KIB
+
+
+def _split(value: object) -> object:
+    """`a, b` as the environment has it, as a list."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -32,7 +40,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="Prefix of the URLs in documents, such as a CDN's; empty: relative URLs."
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Words = Field(
         (), description="Origins whose pages may call the API, separated by commas; `*` for any."
     )
 
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
     max_side_px: int = Field(16_384, ge=1, description="Longest side, in pixels.")
     max_frames: int = Field(500, ge=1, description="Most frames of an animation.")
     max_jpeg_scans: int = Field(100, ge=1, description="Most scans of a progressive JPEG.")
-    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+    formats: Words = Field(
         ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"),
         description="Formats taken in, separated by commas.",
     )

@@ -222,9 +222,9 @@ def document(image: Row, variants: Sequence[Row], base_url: str) -> ImageDocumen
 
 def clean_filename(name: str) -> str:
     """A name fit to be shown: no folders, no controls, composed, at most 255 characters."""
-    last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    shown = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
-    return shown.strip()[:255] or "image"
+    last = name.replace("\\", "/").rpartition("/")[2]
+    visible = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
+    return unicodedata.normalize("NFC", visible).strip()[:255].rstrip() or "image"
 
 
 def known_keys(session: Session, store: str, keys: Sequence[str]) -> set[str]:
@@ -374,7 +374,7 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
     if image is None:
         raise SubjectGone(f"The image {source.image_id} was deleted.")
     pending = select(Variant.name).where(
-        Variant.image_id == source.image_id, Variant.status != "ready"
+        Variant.image_id == source.image_id, Variant.status == "pending"
     )
     image.status = "processing" if session.scalar(pending.limit(1)) else "ready"
     image.colour = made[-1].colour if made else image.colour

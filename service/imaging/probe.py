@@ -1,8 +1,9 @@
 """What a picture is, from its header alone: format, displayed size, frames, transparency.
 
 `sniff` runs on the event loop over the first bytes of an upload; `probe` runs in a thread, before
-an upload takes its place in the storage, and decides whether it may go on to `pipeline`. No pixel is decoded here,
-and nothing is promised about the pixels: a picture that passes may still be cut short.
+an upload takes its place in the storage, and decides whether it may go on to `pipeline`. No pixel
+is decoded here, and nothing is promised about the pixels: a picture that passes may still be cut
+short.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, cast
+from typing import IO
 
 from PIL.ImageFile import ImageFile
 
@@ -115,7 +116,7 @@ def probe(source: Path | bytes, limits: Limits) -> Probe:
         try:
             found = structure.walk(data, picture_format, _bounds(limits))
             _hold(found, limits)
-            with opened(_stream(data), picture_format) as image:
+            with opened(_unread(source), picture_format) as image:
                 return _describe(image, picture_format, found, limits)
         except PictureError:
             raise
@@ -138,9 +139,9 @@ def _data(source: Path | bytes) -> Iterator[structure.Data]:
             yield data
 
 
-def _stream(data: structure.Data) -> IO[bytes]:
-    """The bytes as a file; a mapping is one already."""
-    return io.BytesIO(data) if isinstance(data, bytes) else cast(IO[bytes], data)
+def _unread(source: Path | bytes) -> Path | IO[bytes]:
+    # Not the mapping: it refuses to seek past its end, which Pillow does to look for tags.
+    return io.BytesIO(source) if isinstance(source, bytes) else source
 
 
 def _bounds(limits: Limits) -> structure.Bounds:

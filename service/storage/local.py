@@ -89,11 +89,11 @@ class LocalFolder:
 
     def path(self, key: str) -> Path:
         """Where the file of `key` is: under one of 256 folders, so that none grows too large."""
-        return self._shard(key) / key
+        return Path(f"{self._shard(key)}/{key}")
 
-    def _shard(self, key: str) -> Path:
+    def _shard(self, key: str) -> str:
         first = key.partition("/")[0]
-        return self.root / f"{zlib.crc32(first.encode()) & 0xFF:02x}"
+        return f"{self.root}/{zlib.crc32(first.encode()) & 0xFF:02x}"
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Blob:
         """Store `chunks` under `key`, whole and durable on return, or leave nothing."""
@@ -105,7 +105,7 @@ class LocalFolder:
 
         What `check` raises leaves nothing.
         """
-        part = _Part(self._incoming / new_id())
+        part = _Part(Path(f"{self._incoming}/{new_id()}"))
         try:
             await self._write(part, chunks)
             return await self._in_thread(_finish, part, self.path(key), check)
@@ -261,9 +261,9 @@ def _rename(temp: Path, target: Path) -> None:
     _sync_folder(target.parent)
 
 
-def _delete(path: Path, shard: Path) -> None:
+def _delete(path: Path, shard: str) -> None:
     path.unlink(missing_ok=True)
-    if path.parent != shard:
+    if str(path.parent) != shard:
         with suppress(OSError):  # not empty yet
             path.parent.rmdir()
 
