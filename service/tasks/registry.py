@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Concatenate
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from service.errors import UnknownKind
 from service.tasks.retry import Retry
-
-if TYPE_CHECKING:
-    from service.tasks.rows import Ended
-    from service.tasks.work import Work
+from service.tasks.words import Ended
 
 
 class Priority(IntEnum):
@@ -60,7 +57,8 @@ class Outcome:
     record: Callable[[Session], None] | None = None
 
 
-Handler = Callable[Concatenate["Work", ...], Awaitable[Outcome | None]]
+#: Gets a `Work` and the keys of the payload.
+Handler = Callable[..., Awaitable[Outcome | None]]
 #: Writes that go with a failure or cancel, in its transaction: (session, payload, code, message).
 OnFailure = Callable[[Session, Mapping[str, Any], str, str], None]
 

@@ -22,7 +22,7 @@ from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.registry import Kind, Outcome
 from service.tasks.retry import is_transient
-from service.tasks.rows import Failure, TaskRow
+from service.tasks.words import Failure, TaskRow
 from service.tasks.work import Threads, Work
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from service.database import Database
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
-from service.tasks.rows import TaskRow
+from service.tasks.words import TaskRow
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from service.tasks import rows, runner
 from service.tasks.engines.liveness import Liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
-from service.tasks.rows import TaskRow
+from service.tasks.words import TaskRow
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,54 @@
+"""What the end of a task means for those that wait for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.models import Task
+from service.tasks.rows.statements import note
+from service.tasks.words import Ended
+
+
+def release_next(session: Session, task_id: str, at: datetime) -> None:
+    for following in next_of(session, task_id, "waiting"):
+        session.execute(update(Task).where(Task.id == following).values(status="queued", run_at=at))
+        note(session, at, (following, "released", {"after": task_id}))
+
+
+def cancel_one(session: Session, task_id: str, at: datetime, detail: dict[str, Any]) -> Ended:
+    kind, payload = session.execute(
+        update(Task)
+        .where(Task.id == task_id)
+        .values(status="cancelled", finished_at=at)
+        .returning(Task.kind, Task.payload)
+    ).one()
+    note(session, at, (task_id, "cancelled", detail))
+    return Ended(kind, payload, "cancelled", "The task was cancelled.")
+
+
+def cancel_next(session: Session, task_id: str, at: datetime) -> list[Ended]:
+    """Cancel what waits for `task_id`, and what waits for that, to the end of the chain."""
+    ended: list[Ended] = []
+    for following in next_of(session, task_id, "waiting"):
+        ended.append(cancel_one(session, following, at, {"because": task_id}))
+        ended += cancel_next(session, following, at)
+    return ended
+
+
+def revive_next(session: Session, task_id: str, at: datetime) -> None:
+    """Let what was cancelled with `task_id` wait for it again."""
+    for following in next_of(session, task_id, "cancelled"):
+        session.execute(
+            update(Task).where(Task.id == following).values(status="waiting", finished_at=None)
+        )
+        note(session, at, (following, "revived", {"after": task_id}))
+        revive_next(session, following, at)
+
+
+def next_of(session: Session, task_id: str, status: str) -> list[str]:
+    following = select(Task.id).where(Task.after_id == task_id, Task.status == status)
+    return list(session.scalars(following))

@@ -1,0 +1,53 @@
+"""What a person may do to a task: cancel it before it runs, try it again after it ended."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service.errors import NotFound, WrongState
+from service.models import Task, now
+from service.tasks.rows.chains import cancel_next, cancel_one, revive_next
+from service.tasks.rows.statements import note
+from service.tasks.words import DUE, Ended
+
+
+def cancel(session: Session, task_id: str) -> list[Ended]:
+    """Cancel a task that has not begun, and what waits for it; return all that ended by it.
+
+    Raises: NotFound; WrongState when it runs or has finished.
+    """
+    status = status_of(session, task_id)
+    if status not in ("waiting", *DUE):
+        raise WrongState(f"The task is {status}; only one that has not begun can be cancelled.")
+    at = now()
+    return [cancel_one(session, task_id, at, {}), *cancel_next(session, task_id, at)]
+
+
+def retry(session: Session, task_id: str) -> None:
+    """Start a new round of attempts at a failed or cancelled task; its history stays.
+
+    What was cancelled because of it waits for it again.
+    Raises: NotFound; WrongState when it is neither, or the task before it has not succeeded.
+    """
+    status = status_of(session, task_id)
+    if status not in ("failed", "cancelled"):
+        raise WrongState(f"The task is {status}; only a failed or cancelled one can be retried.")
+    after_id = session.scalar(select(Task.after_id).where(Task.id == task_id))
+    if after_id and status_of(session, after_id) != "succeeded":
+        raise WrongState(f"It follows task {after_id}, which has not succeeded: retry that one.")
+    at = now()
+    fresh = {"attempt": 0, "crashes": 0, "progress": 0.0, "finished_at": None, "started_at": None}
+    session.execute(
+        update(Task).where(Task.id == task_id).values(status="queued", run_at=at, **fresh)
+    )
+    note(session, at, (task_id, "retried", {}))
+    revive_next(session, task_id, at)
+
+
+def status_of(session: Session, task_id: str) -> str:
+    """The status of a task. Raises: NotFound."""
+    status = session.scalar(select(Task.status).where(Task.id == task_id))
+    if status is None:
+        raise NotFound(f"There is no task {task_id}.")
+    return status

@@ -1,0 +1,74 @@
+"""What the statements on the task table share: the lease that guards, the timeline that tells."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, literal, update
+from sqlalchemy.orm import Session
+
+from service.models import Task, TaskEvent, add_rows
+from service.tasks.words import DUE, Failure, TaskRow
+
+#: Literals and not parameters: so SQLite can see that a partial index serves.
+is_due = Task.status.in_([literal(status, literal_execute=True) for status in DUE])
+is_running = (Task.status == literal("running", literal_execute=True),)
+#: What a row no longer says once its attempt is over.
+RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker": None}
+
+
+def running(*conditions: ColumnElement[bool]) -> Any:
+    return update(Task).where(*is_running, *conditions).execution_options(synchronize_session=False)
+
+
+def mine(task: TaskRow) -> Any:
+    """An update that only the attempt that holds the lease can carry out."""
+    return running(Task.id == task.id, Task.lease_token == task.lease_token)
+
+
+def changed(session: Session, statement: Any) -> bool:
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return isinstance(result, CursorResult) and result.rowcount > 0
+
+
+def failed_with(failure: Failure) -> dict[str, Any]:
+    return {
+        "error_code": failure.code,
+        "error_message": failure.message,
+        "error_traceback": failure.traceback,
+        **RELEASED,
+    }
+
+
+def detail_of(task: TaskRow, failure: Failure) -> dict[str, Any]:
+    return {"attempt": task.attempt, "code": failure.code, "message": failure.message}
+
+
+def note(session: Session, at: datetime, *notes: tuple[str, str, dict[str, Any]]) -> None:
+    """Add lines to timelines: (task id, what happened, its detail)."""
+    if notes:
+        rows = [
+            {"task_id": task_id, "at": at, "kind": kind, "detail": detail}
+            for task_id, kind, detail in notes
+        ]
+        add_rows(session, TaskEvent, *rows)
+
+
+def row_of(task: Task) -> TaskRow:
+    return TaskRow(
+        id=task.id,
+        kind=task.kind,
+        payload=dict(task.payload),
+        attempt=task.attempt,
+        max_attempts=task.max_attempts,
+        crashes=task.crashes,
+        priority=task.priority,
+        subject_type=task.subject_type,
+        subject_id=task.subject_id,
+        request_id=task.request_id,
+        lease_token=task.lease_token or "",
+        worker=task.worker or "",
+        run_at=task.run_at,
+        started_at=task.started_at or task.created_at,
+    )
