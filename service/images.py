@@ -7,25 +7,24 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
-from service import items
-from service.errors import NotFound, NotReady, ServiceError, SomeFailed, SubjectGone, UnknownPreset
-from service.imaging import Pipeline, Probe, Recipe, Rendered, plan, render
-from service.models import Image, Item, Variant, add_rows, new_id, now
-from service.schemas import ErrorDocument, ImageDocument, Placeholder, VariantDocument
+from service import items, processing
+from service.errors import NotFound, NotReady, UnknownPreset
+from service.imaging import Pipeline, Probe, Recipe, plan
+from service.making import key_of
+from service.models import Image, Variant, add_rows, new_id, now
+from service.picture import Row, document
+from service.schemas import ImageDocument
 from service.storage import Blob
-from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
+from service.tasks import Priority, Subject, enqueue
 
 Presets = Mapping[str, Recipe]
-#: A row by its columns' names: one that was read, or one that is about to be written.
-Row = Mapping[str, Any]
 IMAGES = Image.__table__
 VARIANTS = Variant.__table__
 #: A preset's name that stands for no preset at all: only the pipeline is made.
@@ -40,16 +39,6 @@ class Upload:
     filename: str
     blob: Blob
     probe: Probe
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a pipeline needs of an image: its stored original, its header, its recipes."""
-
-    image_id: str
-    item_id: str | None
-    probe: Probe
-    recipes: tuple[Recipe, ...]
 
 
 def recipes_for(
@@ -91,7 +80,7 @@ def receive(
         add_rows(session, Variant, *variants)
     enqueue(
         session,
-        process,
+        processing.process,
         {"image_id": upload.id},
         subject=Subject("image", upload.id),
         priority=priority,
@@ -115,7 +104,7 @@ def add_variants(
     Raises: NotFound; BadPipeline.
     """
     image = find(session, image_id)
-    rows = manifest(image_id, _probe_of(image), recipes)
+    rows = manifest(image_id, processing.probe_of(image), recipes)
     names = [row["name"] for row in rows]
     first = session.scalar(
         select(func.coalesce(func.max(Variant.position) + 1, 0)).where(
@@ -130,7 +119,7 @@ def add_variants(
     image.error_code = image.error_message = None
     image.task_id = enqueue(
         session,
-        process,
+        processing.process,
         {"image_id": image_id, "names": names},
         subject=Subject("image", image_id),
         priority=priority,
@@ -146,12 +135,6 @@ def find(session: Session, image_id: str) -> Image:
     if row is None:
         raise NotFound(f"There is no image {image_id}.")
     return row
-
-
-def variants_of(session: Session, image_id: str) -> list[Variant]:
-    """The variants of an image, in the order of their recipes."""
-    mine = select(Variant).where(Variant.image_id == image_id).order_by(Variant.position)
-    return list(session.scalars(mine))
 
 
 def get(session: Session, image_id: str, base_url: str) -> ImageDocument:
@@ -196,28 +179,20 @@ def variant(session: Session, image_id: str, name: str) -> Variant:
 def remove(session: Session, image_id: str, request_id: str | None) -> None:
     """Delete an image's rows; a task removes its files. Raises: NotFound."""
     image = find(session, image_id)
-    keys = [variant.key for variant in variants_of(session, image_id)]
+    keys = [variant.key for variant in processing.variants_of(session, image_id)]
     item_id = image.item_id
     session.execute(delete(Variant).where(Variant.image_id == image_id))
     session.execute(delete(Image).where(Image.id == image_id))
     payload = {"image_id": image_id, "keys": keys}
-    enqueue(session, erase, payload, subject=Subject("image", image_id), request_id=request_id)
-    if item_id:
-        _recount(session, item_id, request_id)
-
-
-def document(image: Row, variants: Sequence[Row], base_url: str) -> ImageDocument:
-    """The document of an image's rows; URLs begin with `base_url`, which may be empty."""
-    derived = [_variant_document(variant, base_url) for variant in variants]
-    code, colour = image.get("error_code"), image.get("colour")
-    failure = ErrorDocument(code=code, message=image["error_message"] or "") if code else None
-    return ImageDocument(
-        **{name: image[name] for name in _SHOWN},
-        placeholder=Placeholder(color=colour) if colour else None,
-        variants=derived,
-        srcset=_srcset(image, derived),
-        error=failure,
+    enqueue(
+        session,
+        processing.erase,
+        payload,
+        subject=Subject("image", image_id),
+        request_id=request_id,
     )
+    if item_id:
+        processing.recount(session, item_id, request_id)
 
 
 def clean_filename(name: str) -> str:
@@ -231,170 +206,6 @@ def known_keys(session: Session, store: str, keys: Sequence[str]) -> set[str]:
     """Which of `keys` a row of this store (`uploads` or `processed`) knows."""
     column = Image.id if store == "uploads" else Variant.key
     return set(session.scalars(select(column).where(column.in_(keys))))
-
-
-# The tasks
-
-
-def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, message: str) -> None:
-    image_id = payload["image_id"]
-    session.execute(
-        update(Image)
-        .where(Image.id == image_id)
-        .values(status="failed", error_code=code, error_message=message)
-    )
-    session.execute(
-        update(Variant)
-        .where(Variant.image_id == image_id, Variant.status == "pending")
-        .values(status="failed")
-    )
-
-
-@task(
-    "image.process",
-    retry=Retry(max_attempts=5, base_seconds=2, cap_seconds=300),
-    time_limit=120,
-    lane=Lane.PIXELS,
-    on_failure=_mark_failed,
-)
-async def process(work: Work, image_id: str, names: Sequence[str] | None = None) -> Outcome:
-    """Make the variants of an image, or those of `names`."""
-    source = await work.database.write(_begin, image_id, names)
-    made = [variant async for variant in _make(work, source)]
-    sizes = {variant.name: variant.blob.size_bytes for variant in made}
-
-    def record(session: Session) -> None:
-        _record(session, source, made, work.task.request_id)
-
-    return Outcome({"variants": sizes}, record)
-
-
-@task(
-    "item.process",
-    retry=Retry(max_attempts=3, base_seconds=2, cap_seconds=60),
-    time_limit=3600,
-    lane=Lane.PIXELS,
-)
-async def process_item(work: Work, item_id: str) -> Outcome:
-    """Make all variants of all images of an item anew. Raises: SomeFailed, with what failed."""
-    ids = await work.database.read(_ids_of, item_id)
-    failures: dict[str, str] = {}
-    for done, image_id in enumerate(ids):
-        try:
-            source = await work.database.write(_begin, image_id, None)
-            made = [variant async for variant in _make(work, source)]
-            await work.database.write(_record, source, made, work.task.request_id)
-        except ServiceError as error:
-            failures[image_id] = error.code
-            if not error.transient:
-                payload = {"image_id": image_id}
-                await work.database.write(_mark_failed, payload, error.code, error.detail)
-        await work.progress((done + 1) / len(ids))
-    if failures:
-        reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())
-        raise SomeFailed(f"{len(failures)} of {len(ids)} images failed ({reasons}).")
-    return Outcome({"images": len(ids)}, lambda session: _recount(session, item_id, None))
-
-
-@task("image.erase", priority=Priority.LOW, time_limit=60)
-async def erase(work: Work, image_id: str, keys: Sequence[str]) -> Outcome:
-    """Remove the files of an image that was deleted."""
-    for key in keys:
-        await work.processed.delete(key)
-    await work.uploads.delete(image_id)
-    return Outcome({"files": len(keys) + 1})
-
-
-@dataclass(frozen=True)
-class Made:
-    """A variant that is in the storage."""
-
-    name: str
-    blob: Blob
-    colour: str | None
-
-
-async def _make(work: Work, source: Source) -> AsyncIterator[Made]:
-    """Run the pipeline in a thread and store each variant as soon as all are encoded."""
-    await work.uploads.stat(source.image_id)
-    path = work.uploads.path(source.image_id)
-    rendered = await work.threads.run(_render, path, source, work)
-    for done, variant in enumerate(rendered):
-        with work.metrics.stage_seconds.labels("store", variant.format).time():
-            blob = await work.processed.put(_key(source.image_id, variant), _once(variant.data))
-        work.metrics.variants.labels(variant.format, "ready").inc()
-        work.metrics.variant_bytes.labels(variant.format).inc(blob.size_bytes)
-        yield Made(variant.name, blob, variant.colour)
-        await work.progress((done + 1) / len(rendered))
-
-
-def _render(path: Path, source: Source, work: Work) -> list[Rendered]:
-    """The pixels, in a thread; failures are counted by the format that was asked for."""
-
-    def observe(stage: str, fmt: str, seconds: float) -> None:
-        work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
-
-    try:
-        return list(render(path, source.probe, source.recipes, observe=observe))
-    except Exception:
-        for recipe in source.recipes:
-            fmt = plan(source.probe, recipe).format
-            work.metrics.variants.labels(fmt, "failed").inc()
-        raise
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
-
-
-def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
-    """Mark an image as being processed and read what its pipeline needs."""
-    image = session.get(Image, image_id)
-    if image is None:
-        raise SubjectGone(f"The image {image_id} was deleted.")
-    wanted = set(names) if names is not None else None
-    recipes = tuple(
-        Recipe.model_validate(row.recipe)
-        for row in variants_of(session, image_id)
-        if wanted is None or row.name in wanted
-    )
-    image.status = "processing"
-    return Source(image_id, image.item_id, _probe_of(image), recipes)
-
-
-def _record(session: Session, source: Source, made: Sequence[Made], request_id: str | None) -> None:
-    """Write what was made; the image is ready when none of its variants is pending."""
-    for variant in made:
-        session.execute(
-            update(Variant)
-            .where(Variant.image_id == source.image_id, Variant.name == variant.name)
-            .values(status="ready", size_bytes=variant.blob.size_bytes, sha256=variant.blob.sha256)
-        )
-    image = session.get(Image, source.image_id)
-    if image is None:
-        raise SubjectGone(f"The image {source.image_id} was deleted.")
-    pending = select(Variant.name).where(
-        Variant.image_id == source.image_id, Variant.status == "pending"
-    )
-    image.status = "processing" if session.scalar(pending.limit(1)) else "ready"
-    image.colour = made[-1].colour if made else image.colour
-    image.error_code = image.error_message = None
-    image.processed_at = now()
-    if source.item_id:
-        _recount(session, source.item_id, request_id)
-
-
-def _recount(session: Session, item_id: str, request_id: str | None) -> None:
-    if session.get(Item, item_id) is not None:
-        subject = Subject("item", item_id)
-        payload = {"item_id": item_id}
-        enqueue(session, items.update_statistics, payload, subject=subject, request_id=request_id)
-
-
-def _ids_of(session: Session, item_id: str) -> list[str]:
-    return list(
-        session.scalars(select(Image.id).where(Image.item_id == item_id).order_by(Image.id))
-    )
 
 
 def _preset(presets: Presets, name: str) -> Recipe:
@@ -434,51 +245,13 @@ def _variant_row(image_id: str, probe: Probe, position: int, recipe: Recipe) -> 
         "name": planned.name,
         "position": position,
         "recipe": recipe.as_json,
-        "key": f"{image_id}/{planned.name}.{planned.format}",
+        "key": key_of(image_id, recipe, planned.format),
         "width": planned.width,
         "height": planned.height,
         "format": planned.format,
         "content_type": planned.content_type,
         "status": "pending",
     }
-
-
-def _key(image_id: str, variant: Rendered) -> str:
-    return f"{image_id}/{variant.name}.{variant.format}"
-
-
-def _probe_of(image: Image) -> Probe:
-    return Probe(
-        format=image.format,
-        content_type=image.content_type,
-        width=image.width,
-        height=image.height,
-        orientation=image.orientation,
-        frames=image.frames,
-        alpha=image.alpha,
-    )
-
-
-#: Columns that a document shows as they are.
-_SHOWN = tuple(name for name in ImageDocument.model_fields if name in IMAGES.c)
-_VARIANT_SHOWN = tuple(name for name in VariantDocument.model_fields if name in VARIANTS.c)
-
-
-def _variant_document(variant: Row, base_url: str) -> VariantDocument:
-    url = f"{base_url}/images/{variant['image_id']}/variants/{variant['name']}"
-    return VariantDocument(url=url, **{name: variant.get(name) for name in _VARIANT_SHOWN})
-
-
-def _srcset(image: Row, variants: Sequence[VariantDocument]) -> str:
-    """The variants of the whole picture's shape, one a width, narrowest first."""
-    whole = {v.width: v.url for v in variants if _same_shape(image, v)}
-    return ", ".join(f"{url} {width}w" for width, url in sorted(whole.items()))
-
-
-def _same_shape(image: Row, variant: VariantDocument) -> bool:
-    # One pixel of rounding on either side of a scaled picture keeps its shape.
-    width, height = image["width"], image["height"]
-    return bool(abs(width * variant.height - height * variant.width) <= max(width, height))
 
 
 def _first(session: Session, statement: Select[Any]) -> Row | None:

@@ -1,12 +1,12 @@
 """Every kind of task there is: a new one is a handler with `@task` and a line here."""
 
-from service import images, items, notifications
+from service import items, notifications, processing
 from service.tasks import Kind
 
 KINDS: tuple[Kind, ...] = (
-    images.process,
-    images.process_item,
-    images.erase,
+    processing.process,
+    processing.process_item,
+    processing.erase,
     items.carry_out,
     items.update_statistics,
     items.notify_admin,

@@ -40,6 +40,7 @@ from service.errors import (
 from service.imaging import Pipeline, Recipe
 from service.logs import current_request_id
 from service.models import Image
+from service.picture import Row, document
 from service.schemas import (
     ImageAccepted,
     ImageDocument,
@@ -271,7 +272,7 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
             images.manifest(upload.id, upload.probe, recipes) for upload in submission.uploads
         ]
 
-        def receive(session: Session) -> list[images.Row]:
+        def receive(session: Session) -> list[Row]:
             return [
                 images.receive(
                     session,
@@ -290,7 +291,7 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
         raise
     base_url = runtime.settings.public_url
     return {
-        image["id"]: images.document(image, manifest, base_url)
+        image["id"]: document(image, manifest, base_url)
         for image, manifest in zip(received, manifests, strict=True)
     }
 

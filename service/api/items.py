@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query
 from sqlalchemy.orm import Session
 
-from service import images, items
+from service import items, processing
 from service.api.deps import Cursor, Limit, PartsDep, QueueRoom
 from service.api.problems import responses
 from service.errors import Invalid, NotFound, QueueFull
@@ -97,7 +97,7 @@ def _begin(session: Session, item_id: str, request_id: str | None) -> tuple[Item
     items.ensure(session, item_id)
     task_id = enqueue(
         session,
-        images.process_item,
+        processing.process_item,
         {"item_id": item_id},
         subject=Subject("item", item_id),
         request_id=request_id,

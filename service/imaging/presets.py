@@ -7,6 +7,8 @@ the sizes for `resize`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -181,6 +183,12 @@ class Recipe(_Closed):
     def as_json(self) -> dict[str, Any]:
         """The recipe as plain values, from which `model_validate` makes it again."""
         return self.model_dump(mode="json")
+
+    @cached_property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that stand for everything the recipe says."""
+        text = json.dumps(self.as_json, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class Pipeline(_Closed):

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
-import threading
 import time
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import aiofiles
 from aiofiles.base import wrap
@@ -30,6 +28,7 @@ from aiofiles.base import wrap
 from service.errors import DiskFull, NotFound, ServiceError, StorageFailed
 from service.models import new_id
 from service.storage.base import Blob, Check
+from service.storage.part import Part, append, discard, finish, sync_folder
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,8 +39,6 @@ READ_BYTES = 256 * KIB
 #: A batch is never larger than this nor, under any load, smaller than the other.
 MAX_BATCH_BYTES = 1024 * KIB
 MIN_BATCH_BYTES = 64 * KIB
-#: Chunks that one system call takes (IOV_MAX is 1,024 on Linux).
-MAX_VECTOR = 512
 #: Threads that write and sync; the disk is no faster with more.
 WRITERS = 8
 #: What is younger, in seconds, the sweep leaves alone: small files come and go unlocked.
@@ -105,23 +102,23 @@ class LocalFolder:
 
         What `check` raises leaves nothing.
         """
-        part = _Part(Path(f"{self._incoming}/{new_id()}"))
+        part = Part(Path(f"{self._incoming}/{new_id()}"))
         try:
             await self._write(part, chunks)
-            return await self._in_thread(_finish, part, self.path(key), check)
+            return await self._in_thread(finish, part, self.path(key), check)
         except BaseException:
             # Not awaited in a cancelled task: the thread goes on by itself.
-            self._threads.submit(_discard, part)
+            self._threads.submit(discard, part)
             raise
 
-    async def _write(self, part: _Part, chunks: AsyncIterable[bytes]) -> None:
+    async def _write(self, part: Part, chunks: AsyncIterable[bytes]) -> None:
         """Gather chunks into batches and send each to the disk; the last stays in `part`."""
         with self._buffers.share() as batch_bytes:
             async for chunk in chunks:
                 part.waiting.append(chunk)
                 part.waiting_bytes += len(chunk)
                 if part.waiting_bytes >= batch_bytes():
-                    await self._in_thread(_append, part)
+                    await self._in_thread(append, part)
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
         """The bytes of `key`, in chunks. Raises: NotFound."""
@@ -166,101 +163,6 @@ class LocalFolder:
             return await in_thread(*args, executor=self._threads, **kwargs)
 
 
-@dataclass
-class _Part:
-    """A file on its way in: its temporary name, and the bytes that wait for the disk."""
-
-    temp: Path
-    waiting: list[bytes] = field(default_factory=list)
-    waiting_bytes: int = 0
-    written_bytes: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
-    descriptor: int | None = None
-    discarded: bool = False
-    #: One thread at a time: a cancelled upload is discarded while its last batch still goes out.
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-def _append(part: _Part) -> None:
-    """Write and hash what waits, into a file that is locked: it will be open for a while."""
-    with part.lock:
-        if part.descriptor is None:
-            fcntl.flock(_open(part), fcntl.LOCK_EX)
-        _write_waiting(part)
-
-
-def _finish(part: _Part, target: Path, check: Check[T]) -> tuple[Blob, T]:
-    """Check, write what still waits, sync, rename, sync the folder.
-
-    Few system calls on purpose: the interpreter is given away, and fought for, at each.
-    """
-    with part.lock:
-        if part.descriptor is None:
-            # All of it is in memory: what is refused never touches the disk.
-            part.waiting = [b"".join(part.waiting)]
-            checked = check(part.waiting[0])
-            descriptor = _open(part)
-            _write_waiting(part)
-        else:
-            descriptor = part.descriptor
-            _write_waiting(part)
-            checked = check(part.temp)
-        os.fdatasync(descriptor)
-        _rename(part.temp, target)
-        _close(part)
-        return Blob(part.written_bytes, part.digest.hexdigest()), checked
-
-
-def _open(part: _Part) -> int:
-    if part.discarded:
-        raise FileNotFoundError(part.temp)
-    part.descriptor = os.open(part.temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    return part.descriptor
-
-
-def _write_waiting(part: _Part) -> None:
-    """Hash the waiting chunks and hand them to the system as they are, without joining them."""
-    chunks, part.waiting, part.waiting_bytes = part.waiting, [], 0
-    for chunk in chunks:
-        part.digest.update(chunk)
-        part.written_bytes += len(chunk)
-    while chunks and part.descriptor is not None:
-        written = os.writev(part.descriptor, chunks[:MAX_VECTOR])
-        chunks = _after(chunks, written)
-
-
-def _after(chunks: list[bytes], written: int) -> list[bytes]:
-    """What is left of `chunks` once that many bytes of them are written."""
-    for at, chunk in enumerate(chunks):
-        if written < len(chunk):
-            return [chunk[written:], *chunks[at + 1 :]]
-        written -= len(chunk)
-    return []
-
-
-def _discard(part: _Part) -> None:
-    with part.lock:
-        part.discarded = True
-        if part.descriptor is not None:
-            part.temp.unlink(missing_ok=True)
-            _close(part)
-
-
-def _close(part: _Part) -> None:
-    if part.descriptor is not None:
-        os.close(part.descriptor)
-        part.descriptor = None
-
-
-def _rename(temp: Path, target: Path) -> None:
-    try:
-        temp.rename(target)
-    except FileNotFoundError:
-        _make_folder(target.parent)
-        temp.rename(target)
-    _sync_folder(target.parent)
-
-
 def _delete(path: Path, shard: str) -> None:
     path.unlink(missing_ok=True)
     if str(path.parent) != shard:
@@ -272,24 +174,7 @@ def _make_shards(root: Path) -> None:
     """All folders that `path` names, made ahead: no upload waits for one."""
     for shard in range(256):
         (root / f"{shard:02x}").mkdir(exist_ok=True)
-    _sync_folder(root)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make `folder` and what is missing above it, each durable in its parent."""
-    if folder.exists():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(root)
 
 
 def _sweep(incoming: Path) -> None:

@@ -1,0 +1,163 @@
+"""The tasks that work on images: make their variants, an item's all at once, remove their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service import items
+from service.errors import ServiceError, SomeFailed, SubjectGone
+from service.imaging import Probe, Recipe
+from service.making import Made, Source, make
+from service.models import Image, Item, Variant, now
+from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
+
+
+def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, message: str) -> None:
+    image_id = payload["image_id"]
+    session.execute(
+        update(Image)
+        .where(Image.id == image_id)
+        .values(status="failed", error_code=code, error_message=message)
+    )
+    session.execute(
+        update(Variant)
+        .where(Variant.image_id == image_id, Variant.status == "pending")
+        .values(status="failed")
+    )
+
+
+@task(
+    "image.process",
+    retry=Retry(max_attempts=5, base_seconds=2, cap_seconds=300),
+    time_limit=120,
+    lane=Lane.PIXELS,
+    on_failure=_mark_failed,
+)
+async def process(work: Work, image_id: str, names: Sequence[str] | None = None) -> Outcome:
+    """Make the variants of an image, or those of `names`."""
+    source = await work.database.write(_begin, image_id, names)
+    made = [variant async for variant in make(work, source)]
+    sizes = {variant.name: variant.blob.size_bytes for variant in made}
+
+    def record(session: Session) -> None:
+        _record(session, source, made, work.task.request_id)
+
+    return Outcome({"variants": sizes}, record)
+
+
+@task(
+    "item.process",
+    retry=Retry(max_attempts=3, base_seconds=2, cap_seconds=60),
+    time_limit=3600,
+    lane=Lane.PIXELS,
+)
+async def process_item(work: Work, item_id: str) -> Outcome:
+    """Make all variants of all images of an item anew. Raises: SomeFailed, with what failed."""
+    ids = await work.database.read(_ids_of, item_id)
+    failures: dict[str, str] = {}
+    for done, image_id in enumerate(ids):
+        try:
+            source = await work.database.write(_begin, image_id, None)
+            made = [variant async for variant in make(work, source)]
+            await work.database.write(_record, source, made, work.task.request_id)
+        except ServiceError as error:
+            failures[image_id] = error.code
+            if not error.transient:
+                payload = {"image_id": image_id}
+                await work.database.write(_mark_failed, payload, error.code, error.detail)
+        await work.progress((done + 1) / len(ids))
+    if failures:
+        reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())
+        raise SomeFailed(f"{len(failures)} of {len(ids)} images failed ({reasons}).")
+    return Outcome({"images": len(ids)}, lambda session: recount(session, item_id, None))
+
+
+@task("image.erase", priority=Priority.LOW, time_limit=60)
+async def erase(work: Work, image_id: str, keys: Sequence[str]) -> Outcome:
+    """Remove the files of an image that was deleted."""
+    for key in keys:
+        await work.processed.delete(key)
+    await work.uploads.delete(image_id)
+    return Outcome({"files": len(keys) + 1})
+
+
+def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
+    """Mark an image as being processed and read what its pipeline needs."""
+    image = session.get(Image, image_id)
+    if image is None:
+        raise SubjectGone(f"The image {image_id} was deleted.")
+    wanted = set(names) if names is not None else None
+    recipes = tuple(
+        Recipe.model_validate(row.recipe)
+        for row in variants_of(session, image_id)
+        if wanted is None or row.name in wanted
+    )
+    image.status = "processing"
+    return Source(image_id, image.item_id, probe_of(image), recipes)
+
+
+def _record(session: Session, source: Source, made: Sequence[Made], request_id: str | None) -> None:
+    """Write what was made. A variant whose recipe has changed meanwhile keeps waiting for its own.
+
+    Raises: SubjectGone when the image was deleted.
+    """
+    for variant in made:
+        session.execute(
+            update(Variant)
+            .where(Variant.image_id == source.image_id, Variant.key == variant.key)
+            .values(status="ready", size_bytes=variant.blob.size_bytes, sha256=variant.blob.sha256)
+        )
+    image = session.get(Image, source.image_id)
+    if image is None:
+        raise SubjectGone(f"The image {source.image_id} was deleted.")
+    image.status = _status(session, source.image_id)
+    if image.status == "ready":
+        image.error_code = image.error_message = None
+    image.colour = made[-1].colour if made else image.colour
+    image.processed_at = now()
+    if source.item_id:
+        recount(session, source.item_id, request_id)
+
+
+def _status(session: Session, image_id: str) -> str:
+    """An image's status from its variants': whatever is worst, or not yet done, counts."""
+    mine = select(Variant.status).where(Variant.image_id == image_id).distinct()
+    statuses = set(session.scalars(mine))
+    if "pending" in statuses:
+        return "processing"
+    return "failed" if "failed" in statuses else "ready"
+
+
+def recount(session: Session, item_id: str, request_id: str | None) -> None:
+    if session.get(Item, item_id) is not None:
+        subject = Subject("item", item_id)
+        payload = {"item_id": item_id}
+        enqueue(session, items.update_statistics, payload, subject=subject, request_id=request_id)
+
+
+def _ids_of(session: Session, item_id: str) -> list[str]:
+    return list(
+        session.scalars(select(Image.id).where(Image.item_id == item_id).order_by(Image.id))
+    )
+
+
+def probe_of(image: Image) -> Probe:
+    return Probe(
+        format=image.format,
+        content_type=image.content_type,
+        width=image.width,
+        height=image.height,
+        orientation=image.orientation,
+        frames=image.frames,
+        alpha=image.alpha,
+    )
+
+
+def variants_of(session: Session, image_id: str) -> list[Variant]:
+    """The variants of an image, in the order of their recipes."""
+    mine = select(Variant).where(Variant.image_id == image_id).order_by(Variant.position)
+    return list(session.scalars(mine))
