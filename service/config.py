@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Largest request body, in bytes; 0: one file of the largest size and its form.",
     )
+    max_uploads: int = Field(
+        256, ge=1, description="Bodies read at once before further uploads are refused with 503."
+    )
     max_files: int = Field(10, ge=1, le=100, description="Files in one form.")
     max_pixels: int = Field(50_000_000, ge=1, description="Largest width × height, in pixels.")
     max_side_px: int = Field(16_384, ge=1, description="Longest side, in pixels.")

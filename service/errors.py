@@ -26,6 +26,7 @@ the task runner reads `transient` to decide whether another attempt can help.
     │   └── BrokenPicture               422     broken_image
     ├── CapacityError
     │   ├── QueueFull                   503     queue_full          yes
+    │   ├── TooBusy                     503     too_busy            yes
     │   ├── StorageFailed               503     storage_failed      yes
     │   ├── DatabaseFailed              503     database_failed     yes
     │   └── DiskFull                    507     disk_full           yes
@@ -161,6 +162,10 @@ class CapacityError(ServiceError):
 
 class QueueFull(CapacityError):
     code, title = "queue_full", "Too many tasks are waiting"
+
+
+class TooBusy(CapacityError):
+    code, title = "too_busy", "Too many uploads are under way"
 
 
 class StorageFailed(CapacityError):

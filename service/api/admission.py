@@ -1,15 +1,17 @@
-"""Whether there is room: for another task in the queue, for another file on the disk.
+"""Whether there is room: for another task, for another file on the disk, for another body.
 
-Both are looked up at most once a second and reckoned in between, so that a flood of requests
-costs the database and the disk nothing.
+Queue and disk are looked up at most once a second and reckoned in between, so that a flood of
+requests costs the database and the disk nothing.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from service.errors import DiskFull, QueueFull
+from service.errors import DiskFull, QueueFull, TooBusy
 from service.runtime import Runtime
 from service.tasks import rows
 
@@ -38,8 +40,26 @@ class Admission:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._bodies = 0
         self._depth = _Look()
         self._free = _Look()
+
+    @contextmanager
+    def body(self) -> Iterator[None]:
+        """Read one more body: each holds memory. Raises: TooBusy."""
+        limit = self._runtime.settings.max_uploads
+        if self._bodies >= limit:
+            raise TooBusy(
+                "Too many uploads are under way; try again soon.",
+                limit=limit,
+                actual=self._bodies + 1,
+                retry_after_seconds=1,
+            )
+        self._bodies += 1
+        try:
+            yield
+        finally:
+            self._bodies -= 1
 
     async def check_queue(self) -> None:
         """Let one more task in. Raises: QueueFull."""

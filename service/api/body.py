@@ -13,12 +13,16 @@ from service.config import Settings
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 
 
+def announce(request: Request) -> None:
+    """Note that a body is to come: an answer before its end then closes the connection well."""
+    request.scope[BODY_STATE] = "unread"
+
+
 def check_head(request: Request, max_bytes: int) -> None:
     """Refuse by the headers alone what can be refused so, before a byte of the body is read.
 
     Raises: UnsupportedFormat for a content coding; MalformedBody; TooLarge.
     """
-    request.scope[BODY_STATE] = "unread"
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedFormat("A compressed body is not taken; send the file as it is.")
     announced = request.headers.get("content-length")

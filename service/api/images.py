@@ -31,6 +31,7 @@ from service.errors import (
     QueueFull,
     ServiceError,
     StorageFailed,
+    TooBusy,
     TooLarge,
     TooSlow,
     UnknownPreset,
@@ -71,6 +72,7 @@ UPLOAD_ERRORS = (
     UnreadablePicture,
     PictureTooLarge,
     QueueFull,
+    TooBusy,
     StorageFailed,
     DatabaseFailed,
     DiskFull,
@@ -236,11 +238,13 @@ async def _ingest(
     request: Request, parts: Parts, background: BackgroundTasks
 ) -> tuple[Submission, dict[str, ImageDocument]]:
     """Read the body, write the rows of all that was taken in one transaction, wake the engine."""
-    await parts.admission.check_queue()
-    await parts.admission.check_disk()
     metrics = parts.runtime.metrics
     try:
-        submission = await parts.ingest.read(request)
+        boundary = parts.ingest.check(request)
+        await parts.admission.check_queue()
+        await parts.admission.check_disk()
+        with parts.admission.body():
+            submission = await parts.ingest.read(request, boundary)
     except ServiceError as error:
         metrics.uploads.labels("refused", error.code).inc()
         raise

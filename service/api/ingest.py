@@ -33,8 +33,8 @@ from service.imaging import SNIFF_BYTES, Probe, probe, sniff
 from service.models import new_id
 from service.runtime import Runtime
 
-#: Content types of a raw body, beside `image/…`.
-RAW_TYPES = ("application/octet-stream", "binary/octet-stream")
+#: How the content type of a raw body begins.
+RAW_TYPES = ("image/", "application/octet-stream", "binary/octet-stream")
 #: Fields of a form that are not files.
 MAX_FIELDS = 40
 
@@ -71,24 +71,29 @@ class Ingest:
         self._runtime = runtime
         self._settings = runtime.settings
 
-    async def read(self, request: Request) -> Submission:
-        """Read and store what `request` brings.
+    def check(self, request: Request) -> bytes | None:
+        """Refuse by the headers alone what can be refused so; return a form's boundary.
 
-        Raises: UnsupportedFormat, MalformedBody, TooLarge, TooSlow, ClientGone, MissingFile for
-        the request as a whole, when nothing of it stays stored; a single file's refusal is in
-        the result.
+        Raises: UnsupportedFormat, MalformedBody, TooLarge.
         """
+        body.announce(request)
         content_type = request.headers.get("content-type", "")
         boundary = boundary_of(content_type)
-        raw = content_type.startswith("image/") or content_type.startswith(RAW_TYPES)
-        if boundary is None and not raw:
+        if boundary is None and not content_type.startswith(RAW_TYPES):
             raise UnsupportedFormat(
                 "Send a form (multipart/form-data) with a field `file`, or an image as the body."
             )
-        limit = self._settings.request_bytes if boundary else self._settings.max_upload_bytes
-        body.check_head(request, limit)
+        body.check_head(request, self._limit(boundary))
+        return boundary
+
+    async def read(self, request: Request, boundary: bytes | None) -> Submission:
+        """Read and store what `request` brings, a form or the image itself.
+
+        Raises: MalformedBody, TooLarge, TooSlow, ClientGone, MissingFile for the request as a
+        whole, when nothing of it stays stored; a single file's refusal is in the result.
+        """
         submission = Submission(fields=_query_fields(request.query_params))
-        chunks = body.chunks(request, self._settings, limit)
+        chunks = body.chunks(request, self._settings, self._limit(boundary))
         try:
             if boundary:
                 await self._read_form(Form(chunks, boundary), submission)
@@ -98,6 +103,9 @@ class Ingest:
             await self.discard(submission)
             raise
         return submission
+
+    def _limit(self, boundary: bytes | None) -> int:
+        return self._settings.request_bytes if boundary else self._settings.max_upload_bytes
 
     async def discard(self, submission: Submission) -> None:
         """Remove what was stored for a request that will not be answered with success."""

@@ -41,8 +41,12 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method = scope["method"]
+        if method == "HEAD":
+            # As GET, of which the server sends no body. Source: RFC 9110, section 9.3.2.
+            scope = {**scope, "method": "GET"}
         _strip_slash(scope)
-        exchange = _Exchange(self._metrics(), scope, send)
+        exchange = _Exchange(self._metrics(), method, scope, send)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
@@ -54,8 +58,9 @@ class Observe:
 class _Exchange:
     """One request and its answer, watched."""
 
-    def __init__(self, metrics: Metrics, scope: Scope, send: Send) -> None:
+    def __init__(self, metrics: Metrics, method: str, scope: Scope, send: Send) -> None:
         self._metrics = metrics
+        self._method = method if method in _METHODS else "other"
         self._scope = scope
         self._send = send
         self._began = time.perf_counter()
@@ -89,9 +94,7 @@ class _Exchange:
 
     def _labels(self) -> tuple[str, str]:
         """Method and route template: from fixed sets, whatever the client sends."""
-        method = self._scope["method"]
-        route = getattr(self._scope.get("route"), "path", "unmatched")
-        return method if method in _METHODS else "other", route
+        return self._method, getattr(self._scope.get("route"), "path", "unmatched")
 
 
 def _strip_slash(scope: Scope) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from service.errors import ServiceError, TimeLimitExceeded
+from service.errors import CapacityError, ServiceError, TimeLimitExceeded
 from service.events import Event
 from service.runtime import Runtime
 from service.tasks import rows
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 #: Two reports of progress that a row keeps are at least this far apart, in seconds.
 PROGRESS_SECONDS = 0.5
+#: Pause before an end that the database did not take is written again, in seconds.
+RECORD_PAUSE_SECONDS = 0.5
 #: What a row keeps of a traceback and of a message, in characters.
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
@@ -127,7 +129,7 @@ async def _record_success(runtime: Runtime, task: TaskRow, outcome: Outcome) -> 
             outcome.record(session)
         return "succeeded"
 
-    return await runtime.database.write(record)
+    return await _recorded(runtime, record)
 
 
 async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> str:
@@ -143,13 +145,25 @@ async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> 
         return "failed" if ended else "lease_lost"
 
     try:
-        ended = await runtime.database.write(record)
-    except ServiceError:
-        # The database is out: the lease runs out and the sweep takes the task up again.
+        ended = await _recorded(runtime, record)
+    except CapacityError:
+        # The lease runs out and the sweep takes the task up again.
         log.exception("task_not_recorded")
         return "lease_lost"
     log.warning("task_attempt_failed", outcome=ended, code=failure.code, error=failure.message)
     return ended
+
+
+async def _recorded(runtime: Runtime, record: Callable[[Session], str]) -> str:
+    """Write how an attempt ended; while the database is out, as long as the lease holds."""
+    until = time.monotonic() + runtime.settings.lease_seconds
+    while True:
+        try:
+            return await runtime.database.write(record)
+        except CapacityError:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(RECORD_PAUSE_SECONDS)
 
 
 def _wait(runtime: Runtime, task: TaskRow, error: Exception) -> timedelta | None:
