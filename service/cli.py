@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import socket
 import sys
@@ -52,7 +51,7 @@ def serve(
         port=settings.port,
         log_config=None,
         access_log=False,
-        http="httptools" if os.name == "posix" else "auto",
+        ws="none",
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )
     # What is imported by now stays for good: the collector need not look at it again and again.

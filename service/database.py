@@ -46,7 +46,7 @@ PRAGMAS = (
     "synchronous=FULL",  # a commit is on the disk before the 202 that rests on it is sent
     "foreign_keys=ON",
     "temp_store=MEMORY",
-    "cache_size=-4000",  # KiB
+    "cache_size=-1000",  # KiB; the system caches the file as well
     "wal_autocheckpoint=4000",  # pages: 16 MiB, so that few commits pay for a checkpoint
 )
 

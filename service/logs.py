@@ -47,6 +47,14 @@ def current_request_id() -> str | None:
     return found
 
 
+def _one_line(_logger: Any, _method: str, record: Any) -> Any:
+    """Escape the message itself, which the renderer for terminals prints as it comes."""
+    message = record.get("event")
+    if isinstance(message, str) and not message.isprintable():
+        record["event"] = repr(message)[1:-1]
+    return record
+
+
 def _formatter(settings: Settings) -> logging.Formatter:
     if settings.log_format == "json":
         last: list[Any] = [
@@ -55,9 +63,10 @@ def _formatter(settings: Settings) -> logging.Formatter:
         ]
     else:
         last = [
+            _one_line,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,

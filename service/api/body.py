@@ -11,6 +11,7 @@ from fastapi import Request
 from service.api.closing import BODY_STATE
 from service.config import Settings
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
+from service.storage import Chunk
 
 
 def announce(request: Request) -> None:
@@ -34,7 +35,7 @@ def check_head(request: Request, max_bytes: int) -> None:
         raise too_large("The body", max_bytes, int(announced))
 
 
-async def chunks(request: Request, settings: Settings, max_bytes: int) -> AsyncIterator[bytes]:
+async def chunks(request: Request, settings: Settings, max_bytes: int) -> AsyncIterator[Chunk]:
     """The body's chunks as they come.
 
     Raises: TooLarge past `max_bytes`; TooSlow below the minimum rate; ClientGone.
@@ -63,10 +64,12 @@ async def chunks(request: Request, settings: Settings, max_bytes: int) -> AsyncI
         if received > max_bytes:
             raise too_large("The body", max_bytes, received)
         more = message.get("more_body", False)
+        del message
         if not more:
             request.scope[BODY_STATE] = "read"
         if chunk:
             yield chunk
+        del chunk
 
 
 def too_large(what: str, limit: int, actual: int) -> TooLarge:

@@ -15,6 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import MalformedBody
+from service.storage import Chunk
 
 #: More headers than this, or longer ones, no part of a form has.
 MAX_HEADERS = 8
@@ -45,11 +46,12 @@ class Part:
     filename: str | None
     form: Form
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[Chunk]:
         """The part's bytes as they come."""
         while (found := await self.form.next()) is not _END:
-            if isinstance(found, bytes):
+            if isinstance(found, (bytes, memoryview)):
                 yield found
+                del found
 
     async def text(self, max_bytes: int) -> str:
         """All of a small part. Raises: MalformedBody when it is longer or not UTF-8."""
@@ -67,9 +69,9 @@ class Part:
 class Form:
     """Parse `chunks` with `boundary`; iterate over `parts`, reading each to its end."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], boundary: bytes) -> None:
+    def __init__(self, chunks: AsyncIterator[Chunk], boundary: bytes) -> None:
         self._chunks = chunks
-        self._found: deque[bytes | str | _Head] = deque()
+        self._found: deque[Chunk | str | _Head] = deque()
         self._head = _Head()
         self._complete = False
         self._parser = MultipartParser(
@@ -97,7 +99,7 @@ class Form:
             if isinstance(found, _Head):
                 yield _part(found, self)
 
-    async def next(self) -> bytes | str | _Head | None:
+    async def next(self) -> Chunk | str | _Head | None:
         """The next thing found: a part's head, a chunk of it, its end; None after the last part.
 
         Raises: MalformedBody.
@@ -109,11 +111,12 @@ class Form:
             if chunk is None:
                 return None
             self._feed(chunk)
+            del chunk
         return self._found.popleft()
 
-    def _feed(self, chunk: bytes) -> None:
+    def _feed(self, chunk: Chunk) -> None:
         try:
-            self._parser.write(chunk)
+            self._parser.write(bytes(chunk))
         except FormParserError as error:
             raise MalformedBody(f"The form is malformed: {error}.") from None
 
@@ -134,7 +137,7 @@ class Form:
         self._found.append(self._head)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._found.append(data[start:end])  # the whole chunk, as a rule: no copy then
+        self._found.append(memoryview(data)[start:end])
 
     def _on_part_end(self) -> None:
         self._found.append(_END)

@@ -32,6 +32,7 @@ from service.images import Upload
 from service.imaging import SNIFF_BYTES, Probe, probe, sniff
 from service.models import new_id
 from service.runtime import Runtime
+from service.storage import Chunk
 
 #: How the content type of a raw body begins.
 RAW_TYPES = ("image/", "application/octet-stream", "binary/octet-stream")
@@ -113,7 +114,7 @@ class Ingest:
             for upload in submission.uploads:
                 await self._runtime.uploads.delete(upload.id)
 
-    async def _read_raw(self, submission: Submission, chunks: AsyncIterator[bytes]) -> None:
+    async def _read_raw(self, submission: Submission, chunks: AsyncIterator[Chunk]) -> None:
         filename = submission.first("filename") or "image"
         submission.files.append(await self._take(filename, chunks))
 
@@ -137,7 +138,7 @@ class Ingest:
         async for _ in chunks:
             pass  # the rest of a refused file: the next part comes after it
 
-    async def _take(self, filename: str, chunks: AsyncIterator[bytes]) -> Upload | Refused:
+    async def _take(self, filename: str, chunks: AsyncIterator[Chunk]) -> Upload | Refused:
         """Store one file, or say why not; errors of the request as a whole pass through."""
         name = images.clean_filename(filename)
         upload_id = new_id()
@@ -152,10 +153,28 @@ class Ingest:
             return Refused(name, error)
         return Upload(upload_id, name, blob, header)
 
-    async def _checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _checked(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
         """Pass the chunks on, once the first bytes are an accepted format's, up to the limit."""
-        limit = self._settings.max_upload_bytes
+        sized = self._sized(chunks)
+        held: list[Chunk] = []
         head = b""
+        async for chunk in sized:
+            held.append(chunk)
+            head += bytes(chunk[:SNIFF_BYTES])
+            if len(head) >= SNIFF_BYTES:
+                break
+        if not head:
+            raise EmptyFile("The file is empty.", field="file")
+        self._check_format(head)
+        while held:
+            yield held.pop(0)
+        async for chunk in sized:
+            yield chunk
+            del chunk
+
+    async def _sized(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+        """Pass the chunks on as long as they are together within the limit."""
+        limit = self._settings.max_upload_bytes
         size = 0
         async for chunk in chunks:
             size += len(chunk)
@@ -163,18 +182,8 @@ class Ingest:
                 raise FileTooLarge(
                     f"The file is larger than {limit:,} bytes.", limit=limit, actual=size
                 )
-            if len(head) < SNIFF_BYTES:
-                head += chunk
-                if len(head) < SNIFF_BYTES:
-                    continue
-                self._check_format(head)
-                chunk = head
             yield chunk
-        if not size:
-            raise EmptyFile("The file is empty.", field="file")
-        if size < SNIFF_BYTES:
-            self._check_format(head)
-            yield head
+            del chunk
 
     def _check_format(self, head: bytes) -> None:
         found = sniff(head)

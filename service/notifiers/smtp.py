@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from service.errors import DeliveryFailed, DeliveryRefused
+from service.models import now
 from service.notifiers.base import Message
 
 #: Longest wait for the server at any step, in seconds.
@@ -37,9 +38,11 @@ class SmtpNotifier:
     async def send(self, message: Message) -> None:
         """Hand the mail to the server. Raises: DeliveryFailed, DeliveryRefused (5xx answers)."""
         try:
-            await aiosmtplib.send(
-                _mail(message, self._sender), timeout=TIMEOUT_SECONDS, **self._server
-            )
+            mail = _mail(message, self._sender)
+        except ValueError as error:  # an address with a line break, say
+            raise DeliveryRefused(f"The message makes no mail: {error}") from error
+        try:
+            await aiosmtplib.send(mail, timeout=TIMEOUT_SECONDS, **self._server)
         except aiosmtplib.SMTPRecipientsRefused as error:
             permanent = all(refused.code >= 500 for refused in error.recipients)
             raise (DeliveryRefused if permanent else DeliveryFailed)(str(error)) from error
@@ -56,6 +59,7 @@ def _mail(message: Message, sender: str) -> EmailMessage:
     mail["From"] = sender
     mail["To"] = message.recipient
     mail["Subject"] = " ".join(message.subject.split())
+    mail["Date"] = now()
     mail["Message-ID"] = f"<{message.id}@pixmill>"
     mail.set_content(message.body)
     return mail

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+#: Bytes on their way, perhaps a view into a larger buffer: passed on, never copied.
+Chunk = bytes | memoryview
 #: Looks at a whole file, before it takes its name, and returns what it found or raises.
 Check = Callable[[Path | bytes], T]
 
@@ -30,7 +32,7 @@ class Blob:
 class Storage(Protocol):
     """The port. Errors: StorageFailed, DiskFull; NotFound for a key that is not there."""
 
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Blob:
+    async def put(self, key: str, chunks: AsyncIterable[Chunk]) -> Blob:
         """Store all of `chunks` under `key`, replacing what was there, or nothing at all.
 
         An error of `chunks` itself passes through, and leaves nothing.
@@ -53,7 +55,7 @@ class Storage(Protocol):
 class LocalFiles(Protocol):
     """A storage whose keys are files of this machine: decoded and sent without a copy."""
 
-    async def take(self, key: str, chunks: AsyncIterable[bytes], check: Check[T]) -> tuple[Blob, T]:
+    async def take(self, key: str, chunks: AsyncIterable[Chunk], check: Check[T]) -> tuple[Blob, T]:
         """As `put`, but `check` sees the whole file first, in a thread, and may refuse it.
 
         It gets the file's bytes where they are still in memory, else the file's path. What it

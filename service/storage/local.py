@@ -27,7 +27,7 @@ from aiofiles.base import wrap
 
 from service.errors import DiskFull, NotFound, ServiceError, StorageFailed
 from service.models import new_id
-from service.storage.base import Blob, Check
+from service.storage.base import Blob, Check, Chunk
 from service.storage.part import Part, append, discard, finish, sync_folder
 
 P = ParamSpec("P")
@@ -92,12 +92,12 @@ class LocalFolder:
         first = key.partition("/")[0]
         return f"{self.root}/{zlib.crc32(first.encode()) & 0xFF:02x}"
 
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Blob:
+    async def put(self, key: str, chunks: AsyncIterable[Chunk]) -> Blob:
         """Store `chunks` under `key`, whole and durable on return, or leave nothing."""
         blob, _ = await self.take(key, chunks, lambda _: None)
         return blob
 
-    async def take(self, key: str, chunks: AsyncIterable[bytes], check: Check[T]) -> tuple[Blob, T]:
+    async def take(self, key: str, chunks: AsyncIterable[Chunk], check: Check[T]) -> tuple[Blob, T]:
         """As `put`, once `check` has seen the whole file, as bytes or as a path, in a thread.
 
         What `check` raises leaves nothing.
@@ -111,12 +111,13 @@ class LocalFolder:
             self._threads.submit(discard, part)
             raise
 
-    async def _write(self, part: Part, chunks: AsyncIterable[bytes]) -> None:
+    async def _write(self, part: Part, chunks: AsyncIterable[Chunk]) -> None:
         """Gather chunks into batches and send each to the disk; the last stays in `part`."""
         with self._buffers.share() as batch_bytes:
             async for chunk in chunks:
                 part.waiting.append(chunk)
                 part.waiting_bytes += len(chunk)
+                del chunk  # here and upstream: it is large, and must not wait for the next one
                 if part.waiting_bytes >= batch_bytes():
                     await self._in_thread(append, part)
 

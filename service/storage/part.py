@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.storage.base import Blob, Check
+from service.storage.base import Blob, Check, Chunk
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Part:
     """A file on its way in: its temporary name, and the bytes that wait for the disk."""
 
     temp: Path
-    waiting: list[bytes] = field(default_factory=list)
+    waiting: list[Chunk] = field(default_factory=list)
     waiting_bytes: int = 0
     written_bytes: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
@@ -49,8 +49,9 @@ def finish(part: Part, target: Path, check: Check[T]) -> tuple[Blob, T]:
     with part.lock:
         if part.descriptor is None:
             # All of it is in memory: what is refused never touches the disk.
-            part.waiting = [b"".join(part.waiting)]
-            checked = check(part.waiting[0])
+            whole = b"".join(part.waiting)
+            part.waiting = [whole]
+            checked = check(whole)
             descriptor = _open(part)
             _write_waiting(part)
         else:
@@ -81,7 +82,7 @@ def _write_waiting(part: Part) -> None:
         chunks = _after(chunks, written)
 
 
-def _after(chunks: list[bytes], written: int) -> list[bytes]:
+def _after(chunks: list[Chunk], written: int) -> list[Chunk]:
     """What is left of `chunks` once that many bytes of them are written."""
     for at, chunk in enumerate(chunks):
         if written < len(chunk):

@@ -61,7 +61,7 @@ def claim(
             progress=0.0,
         )
         .returning(Task)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, populate_existing=True)
     ).scalars()
     rows = sorted((row_of(task) for task in claimed), key=lambda row: ids.index(row.id))
     notes = ((row.id, "claimed", {"attempt": row.attempt, "worker": worker}) for row in rows)
