@@ -22,9 +22,9 @@ from service.api.admission import Admission
 from service.api.deps import Parts
 from service.api.ingest import Ingest
 from service.api.looks import Looks
-from service.api.observe import Observe
+from service.api.observe import Faults, Observe
 from service.config import Settings
-from service.errors import ServiceError
+from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
@@ -50,12 +50,13 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    for noun in (images, users, items, notifications, tasks, system):
-        app.include_router(noun.router)
+    app.include_router(system.router)
+    for noun in (images, users, items, notifications, tasks):
+        app.include_router(noun.router, responses=problems.responses(Invalid))
     app.add_exception_handler(ServiceError, problems.on_service_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
-    app.add_exception_handler(Exception, problems.on_fault)
+    app.add_middleware(Faults)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -39,11 +39,17 @@ def serve(
     """Start the API and, unless told otherwise, the engine that works its tasks."""
     from service.app import create_app
     from service.logs import configure_logs
+    from service.runtime import check
 
     chosen = {"host": host, "port": port}
     if engine is not None:
         chosen["engine"] = "embedded" if engine else "none"
     settings = _settings(**chosen)
+    try:
+        check(settings)
+    except ValueError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person
+        raise typer.Exit(2) from None
     configure_logs(settings)
     config = uvicorn.Config(
         create_app(settings),

@@ -44,7 +44,7 @@ def _upload(client: httpx.Client, path: Path, presets: Sequence[str], console: C
         return False
     for variant in document["variants"]:
         size = f"{variant['width']}×{variant['height']}, {variant['size_bytes']:,} bytes"
-        console.print(f"{path}: {client.base_url}{variant['url']} ({size})", highlight=False)
+        console.print(f"{path}: {client.base_url.join(variant['url'])} ({size})", highlight=False)
     return True
 
 

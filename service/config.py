@@ -26,6 +26,8 @@ def _split(value: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Format = Literal["jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"]
+Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     max_side_px: int = Field(16_384, ge=1, description="Longest side, in pixels.")
     max_frames: int = Field(500, ge=1, description="Most frames of an animation.")
     max_jpeg_scans: int = Field(100, ge=1, description="Most scans of a progressive JPEG.")
-    formats: Words = Field(
+    formats: Formats = Field(
         ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"),
         description="Formats taken in, separated by commas.",
     )

@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from service.errors import DatabaseFailed, DiskFull
@@ -186,6 +186,16 @@ def _named(error: BaseException) -> BaseException:
     if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return DiskFull("The database has no room to grow.", retry_after_seconds=30)
     return DatabaseFailed("The database did not answer in time.", retry_after_seconds=5)
+
+
+def check_url(url: str) -> None:
+    """Raises: ValueError when `url` names no database that can be used here."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("PIXMILL_DATABASE_URL must look like sqlite:///path") from None
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        raise ValueError("PIXMILL_DATABASE_URL must name a SQLite file: sqlite:///path")
 
 
 def open_database(url: str, events: Events | None = None) -> Database:

@@ -14,6 +14,7 @@ from PIL import features
 from sqlalchemy import make_url
 
 from service.config import Settings
+from service.notifiers import open_notifiers
 from service.runtime import read_presets
 
 CODECS = ("jpg", "zlib", "webp", "avif", "libtiff", "littlecms2")
@@ -36,6 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
         _try("processed", lambda: _writable(settings.processed)),
         _try("database", lambda: _database(database)),
         _try("presets", lambda: ", ".join(read_presets(settings.presets))),
+        _try("channels", lambda: ", ".join(open_notifiers(settings))),
         *(_codec(name) for name in CODECS),
         Finding("fast resampling", True, _resampler()),
         Finding("threads for pixels", True, str(settings.pixel_threads)),

@@ -81,7 +81,7 @@ def receive(
     enqueue(
         session,
         processing.process,
-        {"image_id": upload.id},
+        {"image_id": upload.id, "names": [variant["name"] for variant in variants]},
         subject=Subject("image", upload.id),
         priority=priority,
         request_id=request_id,
@@ -116,7 +116,6 @@ def add_variants(
         row["position"] += first or 0
     add_rows(session, Variant, *rows)
     image.status = "processing"
-    image.error_code = image.error_message = None
     image.task_id = enqueue(
         session,
         processing.process,

@@ -51,7 +51,9 @@ def _one_line(_logger: Any, _method: str, record: Any) -> Any:
     """Escape the message itself, which the renderer for terminals prints as it comes."""
     message = record.get("event")
     if isinstance(message, str) and not message.isprintable():
-        record["event"] = repr(message)[1:-1]
+        # Line breaks may stay: a terminal's reader wants a traceback to look like one.
+        lines = message.splitlines() if "Traceback" in message else [message]
+        record["event"] = "\n".join(repr(line)[1:-1] for line in lines)
     return record
 
 

@@ -41,6 +41,8 @@ def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
 
 async def make(work: Work, source: Source) -> AsyncIterator[Made]:
     """Run the pipeline in a thread and store each variant as soon as all are encoded."""
+    if not source.recipes:
+        return
     await work.uploads.stat(source.image_id)
     path = work.uploads.path(source.image_id)
     recipes = {recipe.name: recipe for recipe in source.recipes}

@@ -21,7 +21,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service import __version__
+from service import __version__, errors
+from service.errors import ServiceError
 from service.events import Event
 
 KIB = 1024
@@ -40,6 +41,22 @@ STAGES = ("decode", "transform", "encode", "store")
 OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif")
 PRIORITIES = ("high", "normal", "low")
 STORES = ("uploads", "processed")
+#: Why a file may be refused.
+REFUSALS: tuple[type[ServiceError], ...] = (
+    errors.MalformedBody,
+    errors.ClientGone,
+    errors.TooSlow,
+    errors.TooLarge,
+    errors.UnsupportedFormat,
+    errors.MissingFile,
+    errors.EmptyFile,
+    errors.UnreadablePicture,
+    errors.PictureTooLarge,
+    errors.QueueFull,
+    errors.TooBusy,
+    errors.StorageFailed,
+    errors.DiskFull,
+)
 
 
 class Metrics:
@@ -74,12 +91,16 @@ class Metrics:
             "uploads", "Files offered, by what became of them.", "outcome", "reason"
         )
         self.uploads.labels("accepted", "")
+        for error in REFUSALS:
+            self.uploads.labels("refused", error.code)
         self.upload_bytes = self._counter("upload_bytes", "Bytes of accepted files.")
         self.upload_size = self._histogram(
             "upload_size_bytes", "Size of accepted files.", SIZE_BUCKETS
         )
         self.upload_seconds = self._histogram(
-            "upload_duration_seconds", "From the first byte of a file to its commit.", TASK_BUCKETS
+            "upload_duration_seconds",
+            "From a file's first byte to its place in the storage.",
+            TASK_BUCKETS,
         )
         self.uploads_in_progress = self._gauge("uploads_in_progress", "Bodies being read.")
         self.orphans = self._counter("orphans_removed", "Stored files no row knew, removed.")

@@ -125,6 +125,14 @@ def _putter(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | Non
     return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
+class Installation(Base):
+    """One row: which installation this database belongs to, as its folders know it too."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+
+
 class User(Base):
     """Somebody with an address."""
 
@@ -212,6 +220,7 @@ class Notification(Base):
     body: Mapped[str]
     status: Mapped[str] = mapped_column(String(16))
     task_id: Mapped[str] = mapped_column(Id)
+    error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]

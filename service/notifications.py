@@ -78,7 +78,11 @@ def get(session: Session, notification_id: str) -> NotificationDocument:
 
 def document(row: Notification) -> NotificationDocument:
     """The document of a row."""
-    failed = row.error_message is not None
+    error = (
+        ErrorDocument(code=row.error_code, message=row.error_message or "")
+        if row.error_code
+        else None
+    )
     return NotificationDocument(
         id=row.id,
         channel=row.channel,
@@ -89,17 +93,15 @@ def document(row: Notification) -> NotificationDocument:
         task_id=row.task_id,
         created_at=row.created_at,
         sent_at=row.sent_at,
-        error=ErrorDocument(code="delivery_failed", message=row.error_message or "")
-        if failed
-        else None,
+        error=error,
     )
 
 
-def _mark_failed(session: Session, payload: Mapping[str, Any], _: str, message: str) -> None:
+def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, message: str) -> None:
     session.execute(
         update(Notification)
         .where(Notification.id == payload["notification_id"])
-        .values(status="failed", error_message=message)
+        .values(status="failed", error_code=code, error_message=message)
     )
 
 
@@ -131,7 +133,7 @@ def _mark_sent(session: Session, notification_id: str) -> None:
     session.execute(
         update(Notification)
         .where(Notification.id == notification_id)
-        .values(status="sent", sent_at=now(), error_message=None)
+        .values(status="sent", sent_at=now(), error_code=None, error_message=None)
     )
 
 

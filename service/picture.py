@@ -16,7 +16,8 @@ def document(image: Row, variants: Sequence[Row], base_url: str) -> ImageDocumen
     """The document of an image's rows; URLs begin with `base_url`, which may be empty."""
     derived = [_variant_document(variant, base_url) for variant in variants]
     code, colour = image.get("error_code"), image.get("colour")
-    failure = ErrorDocument(code=code, message=image["error_message"] or "") if code else None
+    failed = code and image["status"] == "failed"
+    failure = ErrorDocument(code=code, message=image["error_message"] or "") if failed else None
     return ImageDocument(
         **{name: image[name] for name in _SHOWN},
         placeholder=Placeholder(color=colour) if colour else None,

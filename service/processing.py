@@ -12,21 +12,37 @@ from service import items
 from service.errors import ServiceError, SomeFailed, SubjectGone
 from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
-from service.models import Image, Item, Variant, now
-from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
+from service.models import Image, Item, Task, Variant, now
+from service.tasks import FINAL, Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
 
 
 def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, message: str) -> None:
-    image_id = payload["image_id"]
+    """What the end of `image.process` without success means for its image and its variants."""
+    image_id, names = payload["image_id"], payload.get("names")
     session.execute(
         update(Image)
         .where(Image.id == image_id)
         .values(status="failed", error_code=code, error_message=message)
     )
+    pending = update(Variant).where(Variant.image_id == image_id, Variant.status == "pending")
+    if names is not None:
+        pending = pending.where(Variant.name.in_(names))
+    session.execute(pending.values(status="failed"))
+
+
+def _mark_item_failed(
+    session: Session, payload: Mapping[str, Any], code: str, message: str
+) -> None:
+    """The image that was being worked on when a process died is in nobody's hands any more."""
+    ended = select(Task.id).where(Task.status.in_(FINAL))
     session.execute(
-        update(Variant)
-        .where(Variant.image_id == image_id, Variant.status == "pending")
-        .values(status="failed")
+        update(Image)
+        .where(
+            Image.item_id == payload["item_id"],
+            Image.status == "processing",
+            Image.task_id.in_(ended),
+        )
+        .values(status="failed", error_code=code, error_message=message)
     )
 
 
@@ -37,8 +53,8 @@ def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, messag
     lane=Lane.PIXELS,
     on_failure=_mark_failed,
 )
-async def process(work: Work, image_id: str, names: Sequence[str] | None = None) -> Outcome:
-    """Make the variants of an image, or those of `names`."""
+async def process(work: Work, image_id: str, names: Sequence[str]) -> Outcome:
+    """Make those variants of an image that `names` names."""
     source = await work.database.write(_begin, image_id, names)
     made = [variant async for variant in make(work, source)]
     sizes = {variant.name: variant.blob.size_bytes for variant in made}
@@ -54,6 +70,7 @@ async def process(work: Work, image_id: str, names: Sequence[str] | None = None)
     retry=Retry(max_attempts=3, base_seconds=2, cap_seconds=60),
     time_limit=3600,
     lane=Lane.PIXELS,
+    on_failure=_mark_item_failed,
 )
 async def process_item(work: Work, item_id: str) -> Outcome:
     """Make all variants of all images of an item anew. Raises: SomeFailed, with what failed."""
@@ -66,9 +83,8 @@ async def process_item(work: Work, item_id: str) -> Outcome:
             await work.database.write(_record, source, made, work.task.request_id)
         except ServiceError as error:
             failures[image_id] = error.code
-            if not error.transient:
-                payload = {"image_id": image_id}
-                await work.database.write(_mark_failed, payload, error.code, error.detail)
+            payload = {"image_id": image_id}
+            await work.database.write(_mark_failed, payload, error.code, error.detail)
         await work.progress((done + 1) / len(ids))
     if failures:
         reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from service.config import Settings
-from service.database import Database, open_database
+from service.database import Database, check_url, open_database
 from service.events import Events
 from service.imaging import DEFAULT_PRESETS, Limits, Recipe
 from service.metrics import Metrics
-from service.notifiers import CHANNELS, Notifier, open_notifiers
+from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
 from service.storage import LocalFolder
 from service.tasks import Kind, Registry
 
@@ -67,6 +67,14 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
         database.close()
         uploads.close()
         processed.close()
+        await close_notifiers(notifiers)
+
+
+def check(settings: Settings) -> None:
+    """Raises: ValueError that names the first setting which cannot be used, and why."""
+    read_presets(settings.presets)
+    check_url(settings.database_url)
+    open_notifiers(settings)
 
 
 def read_presets(text: str) -> Mapping[str, Recipe]:

@@ -1,7 +1,8 @@
 """What must be looked after now and then, whoever works the tasks.
 
 Parts of uploads whose process died are removed at once; stored files that no row knows (a crash
-between rename and commit, a deleted image) when they are older than any request can be.
+between rename and commit, a deleted image) when they are older than any request can be, and only
+in folders that belong to this database.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from service import images
+from service.models import Installation, add_rows, new_id
 from service.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -33,9 +37,26 @@ async def keep_house(runtime: Runtime) -> None:
 
 async def sweep(runtime: Runtime) -> int:
     """Remove what no upload and no row will ever claim; return how many files had no row."""
-    await runtime.uploads.sweep()
-    await runtime.processed.sweep()
-    return await _orphans(runtime, "uploads") + await _orphans(runtime, "processed")
+    installation = await runtime.database.write(_installation)
+    removed = 0
+    for store in ("uploads", "processed"):
+        storage = getattr(runtime, store)
+        await storage.sweep()
+        if await storage.belongs_to(installation):
+            removed += await _orphans(runtime, store)
+        else:
+            # A new or another database beside full folders: no row, and yet no orphan.
+            log.warning("folder_not_swept", store=store, installation=installation)
+    return removed
+
+
+def _installation(session: Session) -> str:
+    """The id of the installation this database belongs to, made at the first call."""
+    found = session.scalar(select(Installation.id))
+    if found is None:
+        found = new_id()
+        add_rows(session, Installation, {"id": found})
+    return found
 
 
 async def _orphans(runtime: Runtime, store: str) -> int:

@@ -128,6 +128,9 @@ class Process:
         for line in self.process.stdout:
             if found := re.search(r"answers at (\S+)", line):
                 return found[1]
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.log.close()
         raise AssertionError((self.folder / "log").read_text())
 
     def kill(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import FileResponse
 
 from service import images
-from service.api.deps import SMALL_BODY, Cursor, Limit, Parts, PartsDep, QueueRoom
+from service.api.deps import BODY_ERRORS, Cursor, JsonRoute, Limit, Parts, PartsDep, QueueRoom
 from service.api.ingest import Refused, Submission
 from service.api.openapi import UPLOAD_BODY
 from service.api.problems import field_errors, problem_of, responses
@@ -53,7 +53,7 @@ from service.schemas import (
 )
 from service.tasks import Priority
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=JsonRoute)
 
 ImageId = Annotated[str, Path(max_length=64, description="The image's id.")]
 VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
@@ -179,6 +179,7 @@ async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> 
     headers = _file_headers(image.sha256) | {"Cache-Control": "private, max-age=3600"}
     if _is_fresh(request, image.sha256):
         return Response(status_code=304, headers=headers)
+    await parts.runtime.uploads.stat(image.id)
     path = parts.runtime.uploads.path(image.id)
     return FileResponse(
         path, media_type=image.content_type, headers=headers, filename=image.filename
@@ -200,6 +201,7 @@ async def get_variant(
     headers = _file_headers(digest) | {"Cache-Control": "public, max-age=3600"}
     if _is_fresh(request, digest):
         return Response(status_code=304, headers=headers)
+    await parts.runtime.processed.stat(variant.key)
     path = parts.runtime.processed.path(variant.key)
     return FileResponse(path, media_type=variant.content_type, headers=headers)
 
@@ -208,9 +210,8 @@ async def get_variant(
     "/images/{image_id}/process",
     status_code=202,
     response_model=ImageDocument,
-    responses=responses(NotFound, UnknownPreset, BadPipeline, QueueFull),
+    responses=responses(*BODY_ERRORS, NotFound, Invalid, UnknownPreset, BadPipeline, QueueFull),
     dependencies=[QueueRoom],
-    max_body_size=SMALL_BODY,
     summary="Run presets or a pipeline on a stored image",
 )
 async def process_image(

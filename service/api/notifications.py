@@ -8,7 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Body, Path
 from pydantic import EmailStr, TypeAdapter, ValidationError
 
 from service import notifications
-from service.api.deps import SMALL_BODY, Cursor, Limit, Parts, PartsDep, QueueRoom
+from service.api.deps import BODY_ERRORS, Cursor, JsonRoute, Limit, Parts, PartsDep, QueueRoom
 from service.api.problems import responses
 from service.errors import ChannelNotConfigured, Invalid, NotFound, QueueFull
 from service.logs import current_request_id
@@ -20,10 +20,10 @@ from service.schemas import (
 )
 from service.tasks import Priority
 
-router = APIRouter(tags=["notifications"])
+router = APIRouter(tags=["notifications"], route_class=JsonRoute)
 
 _ADDRESS: TypeAdapter[str] = TypeAdapter(EmailStr)
-ERRORS = responses(Invalid, ChannelNotConfigured, QueueFull)
+ERRORS = responses(*BODY_ERRORS, Invalid, ChannelNotConfigured, QueueFull)
 
 
 @router.post(
@@ -31,7 +31,6 @@ ERRORS = responses(Invalid, ChannelNotConfigured, QueueFull)
     status_code=202,
     responses=ERRORS,
     dependencies=[QueueRoom],
-    max_body_size=SMALL_BODY,
     summary="Send a message in the background",
 )
 async def notify(
@@ -46,7 +45,6 @@ async def notify(
     status_code=202,
     responses=ERRORS,
     dependencies=[QueueRoom],
-    max_body_size=SMALL_BODY,
     tags=["tutorial"],
     summary="Send a message to an address, as the tutorial does",
 )

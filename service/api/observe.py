@@ -15,6 +15,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.problems import on_fault
 from service.metrics import Metrics
 from service.models import new_id
 
@@ -53,6 +54,29 @@ class Observe:
             await self._app(scope, receive, exchange.send)
         finally:
             exchange.end()
+
+
+class Faults:
+    """Answer for what nobody foresaw, within the layers that add headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; after a fault answer with a problem, unless an answer has begun."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await on_fault(error)(scope, receive, send)
 
 
 class _Exchange:

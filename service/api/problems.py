@@ -48,7 +48,7 @@ def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """What a route's OpenAPI entry says of the errors it may answer with."""
     declared: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        entry = declared.setdefault(error.status, {"model": Problem, "description": ""})
+        entry = declared.setdefault(error.status, {"description": ""})
         codes = [part for part in (entry["description"], f"`{error.code}`: {error.title}.") if part]
         entry["description"] = " ".join(codes)
         entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -83,8 +83,8 @@ async def on_http_exception(_: Request, error: Exception) -> Response:
     return _response(problem, error.headers or {})
 
 
-async def on_fault(_: Request, error: Exception) -> Response:
-    """Answer when nobody foresaw it: a bug, told to the log and not to the client."""
+def on_fault(error: Exception) -> Response:
+    """The answer when nobody foresaw it: a bug, told to the log and not to the client."""
     log.error("request_failed", exc_info=error)
     detail = "The service failed; the log knows more under the request's id."
     return _response(_framework_problem(500, "error", "The service failed", detail), {})

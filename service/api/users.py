@@ -8,22 +8,21 @@ from fastapi import APIRouter, BackgroundTasks, Body, Path, Query
 from pydantic import EmailStr
 
 from service import users
-from service.api.deps import SMALL_BODY, Cursor, Limit, PartsDep, QueueRoom
+from service.api.deps import BODY_ERRORS, Cursor, JsonRoute, Limit, PartsDep, QueueRoom
 from service.api.problems import responses
 from service.errors import AlreadyExists, Invalid, NotFound, QueueFull
 from service.logs import current_request_id
 from service.notifications import channel_for
 from service.schemas import Page, UserAccepted, UserDocument, UserRequest
 
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], route_class=JsonRoute)
 
 
 @router.post(
     "/users",
     status_code=201,
-    responses=responses(Invalid, AlreadyExists, QueueFull),
+    responses=responses(*BODY_ERRORS, Invalid, AlreadyExists, QueueFull),
     dependencies=[QueueRoom],
-    max_body_size=SMALL_BODY,
     summary="Create a user; a welcome follows in the background",
 )
 async def create_user(

@@ -14,7 +14,10 @@ CHANNELS = ("file", "email", "webhook")
 
 
 def open_notifiers(settings: Settings) -> Mapping[str, Notifier]:
-    """The notifiers by channel; `file` is always there."""
+    """The notifiers by channel; `file` is always there.
+
+    Raises: ValueError that names the setting which cannot be used.
+    """
     notifiers: dict[str, Notifier] = {"file": FileNotifier(settings.notifications_file)}
     if smtp_url := settings.smtp_url.get_secret_value():
         from service.notifiers.smtp import SmtpNotifier
@@ -26,3 +29,10 @@ def open_notifiers(settings: Settings) -> Mapping[str, Notifier]:
         secret = settings.webhook_secret.get_secret_value()
         notifiers["webhook"] = WebhookNotifier(settings.webhook_url, secret)
     return notifiers
+
+
+async def close_notifiers(notifiers: Mapping[str, Notifier]) -> None:
+    """Close the connections of those that keep any."""
+    for notifier in notifiers.values():
+        if close := getattr(notifier, "close", None):
+            await close()

@@ -25,8 +25,10 @@ class WebhookNotifier:
     """POST to `url`; redirects are not followed. The address never comes from a client."""
 
     def __init__(self, url: str, secret: str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("PIXMILL_WEBHOOK_URL must begin with https:// or http://")
         self._url = url
-        self._signer = Webhook(secret)
+        self._signer = _signer(secret)
         self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
     async def send(self, message: Message) -> None:
@@ -50,6 +52,13 @@ class WebhookNotifier:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _signer(secret: str) -> Webhook:
+    try:
+        return Webhook(secret)
+    except Exception as error:
+        raise ValueError("PIXMILL_WEBHOOK_SECRET must be `whsec_` and base64") from error
 
 
 def _check(status: int) -> None:

@@ -71,6 +71,10 @@ class LocalFiles(Protocol):
         """How much more the disk can take, in bytes."""
         ...
 
+    async def belongs_to(self, installation: str) -> bool:
+        """Whether the folder is this installation's; an empty one becomes so."""
+        ...
+
     async def sweep(self) -> None:
         """Remove the parts that uploads of dead processes left behind."""
         ...

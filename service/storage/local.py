@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import time
 import zlib
@@ -45,6 +46,8 @@ WRITERS = 8
 UNLOCKED_SECONDS = 5
 #: Folder of the temporary files, inside the root so that a rename stays on one disk.
 INCOMING = ".incoming"
+#: File that names the installation a folder belongs to.
+OWNER = ".installation"
 
 
 @dataclass
@@ -146,6 +149,10 @@ class LocalFolder:
         disk = await self._in_thread(os.statvfs, self.root)
         return disk.f_bavail * disk.f_frsize
 
+    async def belongs_to(self, installation: str) -> bool:
+        """Whether the folder is this installation's; an empty one becomes so."""
+        return await self._in_thread(_belongs_to, self.root, installation)
+
     async def sweep(self) -> None:
         """Remove the temporary files whose writer is dead."""
         await self._in_thread(_sweep, self._incoming)
@@ -185,6 +192,17 @@ def _sweep(incoming: Path) -> None:
             if os.fstat(file.fileno()).st_mtime < before:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a live writer holds it
                 temp.unlink()
+
+
+def _belongs_to(root: Path, installation: str) -> bool:
+    owner = root / OWNER
+    if owner.exists():
+        return owner.read_text().strip() == installation
+    if any(_keys_below(folder, math.inf) for folder in _folders(root)):
+        return False
+    owner.write_text(f"{installation}\n")
+    sync_folder(root)
+    return True
 
 
 def _folders(root: Path) -> list[Path]:

@@ -14,6 +14,9 @@ from service.storage.base import Blob, Check, Chunk
 
 T = TypeVar("T")
 
+#: The data and what is needed to find it; not every system tells the two apart.
+_sync = getattr(os, "fdatasync", os.fsync)
+
 #: Chunks that one system call takes (IOV_MAX is 1,024 on Linux).
 MAX_VECTOR = 512
 
@@ -58,7 +61,7 @@ def finish(part: Part, target: Path, check: Check[T]) -> tuple[Blob, T]:
             descriptor = part.descriptor
             _write_waiting(part)
             checked = check(part.temp)
-        os.fdatasync(descriptor)
+        _sync(descriptor)
         _rename(part.temp, target)
         _close(part)
         return Blob(part.written_bytes, part.digest.hexdigest()), checked

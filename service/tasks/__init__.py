@@ -12,10 +12,11 @@ runner. `rows` holds every statement on it, `runner` carries it out, `engines` s
 from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
 from service.tasks.rows import Step, chain, enqueue
-from service.tasks.words import Subject
+from service.tasks.words import FINAL, Subject
 from service.tasks.work import Work
 
 __all__ = [
+    "FINAL",
     "Kind",
     "Lane",
     "Outcome",

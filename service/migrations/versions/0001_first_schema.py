@@ -15,6 +15,11 @@ def upgrade() -> None:
     """Apply."""
 
     op.create_table(
+        "installation",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "items",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("last_action", sa.String(length=32), nullable=True),
@@ -35,6 +40,7 @@ def upgrade() -> None:
         sa.Column("body", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("task_id", sa.String(length=32), nullable=False),
+        sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -197,3 +203,4 @@ def downgrade() -> None:
     op.drop_table("tasks")
     op.drop_table("notifications")
     op.drop_table("items")
+    op.drop_table("installation")

@@ -1,0 +1,58 @@
+"""Services that tests share: a start takes longer than most of what is asked of one.
+
+A test that needs an empty service, or other settings, starts its own with `make_service`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.config import Settings
+from tests.servers import Served, serve
+
+
+@contextmanager
+def serving(folder: Path, engine: str, database: Path) -> Iterator[Served]:
+    shutil.copy(database, folder)
+    served = serve(
+        Settings(
+            _env_file=None,
+            database_url=f"sqlite:///{folder}/pixmill.db",
+            uploads=folder / "uploads",
+            processed=folder / "processed",
+            notifications_file=folder / "notifications.jsonl",
+            min_free_bytes=0,
+            threads=2,
+            poll_seconds=0.05,
+            sweep_seconds=0.2,
+            log_level="error",
+            engine=engine,
+        )
+    )
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Served]:
+    """A service that carries out its tasks."""
+    with serving(tmp_path_factory.mktemp("service"), "embedded", empty_database) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def client(service: Served) -> httpx.Client:
+    return service.client
+
+
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Served]:
+    """A service that takes everything in and leaves the tasks alone."""
+    with serving(tmp_path_factory.mktemp("idle"), "none", empty_database) as served:
+        yield served

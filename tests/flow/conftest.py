@@ -1,0 +1,47 @@
+"""Flow tests drive the real command line: processes that share a folder and outlive each other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.migrations import migrate
+from tests.flow.evidence import Start
+from tests.pictures import encoded
+from tests.servers import Process
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without rows: a process that finds one begins to serve sooner."""
+    path = tmp_path_factory.mktemp("empty") / "pixmill.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, empty_database: Path) -> Iterator[Start]:
+    """Start processes on the test's folder; keywords are settings. What still lives is killed."""
+    shutil.copy(empty_database, tmp_path)
+    started: list[Process] = []
+
+    def start(module: str = "service", **settings: object) -> Process:
+        changes = {f"PIXMILL_{name.upper()}": str(value) for name, value in settings.items()}
+        started.append(Process(tmp_path, changes, module))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A JPEG of two megapixels, about a megabyte, that keeps a thread busy for a while."""
+    channels = [Image.effect_noise((1600, 1200), 40) for _ in range(3)]
+    return encoded(Image.merge("RGB", channels), "jpeg", quality=85)

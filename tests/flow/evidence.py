@@ -1,0 +1,133 @@
+"""What tests send, and what they look at afterwards: documents, rows, files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from tests.pictures import jpeg_segment
+from tests.servers import Process, until
+
+CLIENTS = 4
+UPLOADS_PER_CLIENT = 5
+COMMENT = 0xFE
+DAY_SECONDS = 86_400
+
+
+class Start(Protocol):
+    """The fixture `start`."""
+
+    def __call__(self, module: str = "service", **settings: object) -> Process: ...
+
+
+def numbered(photo: bytes, number: object) -> bytes:
+    """The same picture as a file of its own."""
+    return photo[:2] + jpeg_segment(COMMENT, f"number {number}".encode()) + photo[2:]
+
+
+def upload(client: httpx.Client, data: bytes, **fields: str) -> dict[str, Any]:
+    """Upload a file and return the image's document."""
+    answer = client.post("/images", files={"file": ("photo.jpg", data)}, data=fields)
+    assert answer.status_code == 202, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+@contextmanager
+def uploading(url: str, photo: bytes) -> Iterator[dict[str, str]]:
+    """Clients that upload all at once, each until the server goes away.
+
+    Yields what they were promised so far: the digest of each image that was acknowledged.
+    """
+    promised: dict[str, str] = {}
+
+    def keep_uploading(client_number: int) -> None:
+        with httpx.Client(base_url=url, timeout=30) as client, suppress(httpx.TransportError):
+            for number in range(UPLOADS_PER_CLIENT):
+                data = numbered(photo, f"{client_number}.{number}")
+                promised[upload(client, data)["id"]] = digest(data)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        working = [pool.submit(keep_uploading, number) for number in range(CLIENTS)]
+        yield promised
+    for one in working:
+        one.result()
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def timeline(client: httpx.Client, task_id: str) -> list[str]:
+    """What happened to a task, in order."""
+    return happened(client.get(f"/tasks/{task_id}").raise_for_status().json())
+
+
+def happened(task: dict[str, Any]) -> list[str]:
+    return [event["kind"] for event in task["events"]]
+
+
+def statuses(folder: Path) -> Counter[str]:
+    """How many tasks there are of each status. From the rows: asking the process would slow it."""
+    return Counter(query(folder, "SELECT status FROM tasks"))
+
+
+def wait_for_all(folder: Path) -> None:
+    """Wait until no task is left to do."""
+    open_ends = {"waiting", "queued", "retrying", "running"}
+    until(lambda: not open_ends & set(statuses(folder)), "the end of all tasks", patience=60)
+
+
+def query(folder: Path, statement: str) -> list[Any]:
+    """The rows of a statement on the folder's database; one column comes as plain values."""
+    # Read-only, so that whoever opens it next finds it as a dead process left it.
+    with closing(sqlite3.connect(f"file:{folder}/pixmill.db?mode=ro", uri=True)) as connection:
+        rows = connection.execute(statement).fetchall()
+    return [row[0] if len(row) == 1 else row for row in rows]
+
+
+def timelines(folder: Path) -> dict[str, list[str]]:
+    """What happened to each task, in order, from the rows; all begin with being enqueued."""
+    lines = defaultdict(list)
+    for task_id, kind in query(folder, "SELECT task_id, kind FROM task_events ORDER BY id"):
+        lines[task_id].append(kind)
+    return dict(lines)
+
+
+def stored(folder: Path, store: str) -> set[str]:
+    """The keys of what `uploads` or `processed` holds."""
+    return {
+        str(path.relative_to(shard))
+        for shard in (folder / store).iterdir()
+        if shard.name != ".incoming"
+        for path in shard.rglob("*")
+        if path.is_file()
+    }
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Temporary files, of uploads and of variants."""
+    return [path for store in ("uploads", "processed") for path in _incoming(folder / store)]
+
+
+def _incoming(store: Path) -> list[Path]:
+    return list((store / ".incoming").iterdir())
+
+
+def let_a_day_pass(folder: Path) -> None:
+    """Make all files look as old as they would be if the machine had been off for a day."""
+    yesterday = time.time() - DAY_SECONDS
+    for store in ("uploads", "processed"):
+        for path in (folder / store).rglob("*"):
+            if path.is_file():
+                os.utime(path, (yesterday, yesterday))

@@ -1,0 +1,68 @@
+"""SIGTERM: what runs is finished or given back, what was acknowledged is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.flow.evidence import (
+    Start,
+    happened,
+    query,
+    statuses,
+    timelines,
+    upload,
+    uploading,
+    wait_for_all,
+)
+from tests.flow.failing import HOLD, MODULE
+from tests.pictures import picture_bytes
+from tests.servers import finished, until
+
+DONE = ["claimed", "succeeded"]
+#: What a task is once the process has stopped: status, attempts spent, crashes counted, its lease.
+FINISHED = ("succeeded", 1, 0, None)
+WAITING = ("queued", 0, 0, None)
+STATE = "SELECT status, attempt, crashes, lease_token FROM tasks"
+
+
+def test_sigterm_under_load_finishes_what_runs_and_keeps_the_rest(
+    start: Start, photo: bytes, tmp_path: Path
+) -> None:
+    first = start(threads=1, drain_seconds=10)
+    with uploading(first.url, photo) as promised:
+        until(lambda: {"succeeded", "running", "queued"} <= set(statuses(tmp_path)), "load")
+        until(lambda: statuses(tmp_path)["queued"] > 3, "a backlog")
+        assert first.terminate(patience=10) == 0
+
+    assert set(query(tmp_path, STATE)) == {FINISHED, WAITING}
+    assert set(map(tuple, timelines(tmp_path).values())) == {tuple(DONE)}, "drained, not given back"
+    assert set(query(tmp_path, "SELECT id FROM images")) >= set(promised)
+
+    second = start()
+    wait_for_all(tmp_path)
+    for image_id in promised:
+        assert second.client.get(f"/images/{image_id}").json()["status"] == "ready"
+    assert second.terminate() == 0
+    assert set(query(tmp_path, STATE)) == {FINISHED}
+    assert all(line == DONE for line in timelines(tmp_path).values())
+
+
+def test_a_stop_without_time_to_drain_gives_running_tasks_back_unspent(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / HOLD).touch()
+    first = start(MODULE, threads=1, drain_seconds=0)
+    images = [upload(first.client, picture_bytes()) for _ in range(3)]
+    until(lambda: statuses(tmp_path)["running"] == 2, "both places taken")
+    assert first.terminate(patience=10) == 0
+
+    assert query(tmp_path, STATE) == [WAITING] * 3
+    assert list(timelines(tmp_path).values()) == [["claimed", "given_back"]] * 2
+
+    (tmp_path / HOLD).unlink()
+    second = start(MODULE)
+    for image in images:
+        finished(second.client, f"/images/{image['id']}", ("ready",))
+    given_back = second.client.get(f"/tasks/{images[0]['task_id']}").json()
+    assert happened(given_back) == ["enqueued", "claimed", "given_back", "claimed", "succeeded"]
+    assert given_back["attempt"] == 1
