@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, EmailStr, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KIB = 1024
@@ -120,7 +120,9 @@ class Settings(BaseSettings):
         SecretStr(""), description="`smtp://user:password@host:port`, or `smtps://…`; empty: none."
     )
     mail_from: str = Field("pixmill@localhost", description="Sender of the mail.")
-    admin_email: str = Field("", description="Where the admin's notices go; empty: to the file.")
+    admin_email: EmailStr | Literal[""] = Field(
+        "", description="Where the admin's notices go; empty: to the file."
+    )
     webhook_url: str = Field("", description="Receiver of the `webhook` channel; empty: none.")
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="`whsec_…`, the key that signs webhooks."

@@ -77,6 +77,8 @@ class Database:
 
         Raises: whatever `work` raises; DatabaseFailed or DiskFull when the database cannot.
         """
+        if not self._writer.is_alive():
+            raise DatabaseFailed("The database is closed.")
         job = _Job(lambda session: work(session, *args, **kwargs), Future())
         self._jobs.put(job)
         result: T = await asyncio.wrap_future(job.result)
@@ -130,16 +132,12 @@ class Database:
         batch = [job for job in batch if job.result.set_running_or_notify_cancel()]
         try:
             answers = self._transact(batch)
-        except Exception as error:  # noqa: BLE001 - one job's error, or the database's
-            if len(batch) > 1:
-                # Everything is undone. Most errors are one job's own: each again, by itself.
-                for job in batch:
-                    self._answer(job, self._alone(job))
-            else:
-                self._answer(batch[0], _Answer(error=error))
-        else:
-            for job, answer in zip(batch, answers, strict=True):
-                self._answer(job, answer)
+        except OperationalError as error:  # the database's own: again would be no better
+            answers = [_Answer(error=error) for _ in batch]
+        except Exception:  # noqa: BLE001 - one job's: everything is undone, and each runs by itself
+            answers = [self._alone(job) for job in batch]
+        for job, answer in zip(batch, answers, strict=True):
+            self._answer(job, answer)
 
     def _alone(self, job: _Job) -> _Answer:
         try:

@@ -38,6 +38,7 @@ OUTCOMES = ("succeeded", "retrying", "failed", "given_back", "lease_lost")
 LIVE = ("waiting", "queued", "retrying", "running")
 DUE = ("queued", "retrying")
 STAGES = ("decode", "transform", "encode", "store")
+SOURCE_FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp")
 OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif")
 PRIORITIES = ("high", "normal", "low")
 STORES = ("uploads", "processed")
@@ -113,6 +114,11 @@ class Metrics:
             "stage",
             "format",
         )
+        for fmt in SOURCE_FORMATS:
+            self.stage_seconds.labels("decode", fmt)
+        for fmt in OUTPUT_FORMATS:
+            for stage in STAGES[1:]:
+                self.stage_seconds.labels(stage, fmt)
         self.megapixels = self._histogram(
             "image_megapixels", "Size of accepted images, in megapixels.", MEGAPIXEL_BUCKETS
         )
