@@ -24,8 +24,12 @@ class Liveness:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / self.worker
-        self._file = self._path.open("w")
+        # Locked before it is seen under its name: nobody may take it for a dead worker's.
+        unseen = folder / f".{self.worker}"
+        self._file = unseen.open("w")
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        unseen.rename(self._path)
+        self.dead(path.name for path in folder.glob("[!.]*"))  # removes the files of the dead
 
     def dead(self, workers: Iterable[str]) -> list[str]:
         """Those of `workers` that have certainly ended."""

@@ -49,7 +49,7 @@ def rescue(
     crashes = task.crashes + 1
     failure = Failure("worker_lost", f"The process died {crashes} times during this task.")
     if crashes < max_crashes:
-        values = {"status": "queued", "attempt": Task.attempt - 1, "run_at": at, **RELEASED}
+        values = {"status": "queued", "attempt": Task.attempt - 1, **RELEASED}
     else:
         values = failed_with(failure) | {"status": "failed", "finished_at": at}
     if not changed(session, mine(task).values(crashes=crashes, **values)):
