@@ -17,12 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import images, items, notifications, problems, system, tasks, users
+from service.api import files, images, items, notifications, problems, system, tasks, users
 from service.api.admission import Admission
 from service.api.deps import Parts
 from service.api.ingest import Ingest
 from service.api.looks import Looks
 from service.api.observe import Faults, Observe
+from service.api.waiting import Waiting
 from service.config import Settings
 from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.include_router(system.router)
-    for noun in (images, users, items, notifications, tasks):
+    for noun in (images, files, users, items, notifications, tasks):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     app.add_exception_handler(ServiceError, problems.on_service_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
@@ -76,8 +77,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(migrate, settings.database_url)
     async with open_runtime(settings, KINDS) as runtime:
         engine = open_engine(runtime)
+        waiting = Waiting()
+        runtime.events.subscribe(waiting.on_event)
         app.state.parts = Parts(
-            runtime, engine, Admission(runtime), Ingest(runtime), Looks(runtime)
+            runtime, engine, Admission(runtime), Ingest(runtime), Looks(runtime), waiting
         )
         await engine.start()
         house = asyncio.create_task(keep_house(runtime), name="upkeep")

@@ -14,6 +14,8 @@ from rich.progress import Progress
 
 #: Pause between two looks at an image that is not ready, in seconds.
 POLL_SECONDS = 0.2
+#: Asks for an answer when the work has ended. Source: RFC 7240.
+WAIT = {"Prefer": "wait=20"}
 #: Longest wait for one image, in seconds.
 WAIT_SECONDS = 600
 
@@ -54,7 +56,7 @@ def _wait(client: httpx.Client, document: dict[str, Any]) -> dict[str, Any]:
         if time.monotonic() > until:
             raise RuntimeError("it did not become ready in time")
         time.sleep(POLL_SECONDS)
-        document = _checked(client.get(f"/images/{document['id']}"))
+        document = _checked(client.get(f"/images/{document['id']}", headers=WAIT))
     if document["status"] == "failed":
         raise RuntimeError(document["error"]["message"])
     return document

@@ -17,16 +17,15 @@ from sqlalchemy.orm import Session
 from service import items, processing
 from service.errors import NotFound, NotReady, UnknownPreset
 from service.imaging import Pipeline, Probe, Recipe, plan
+from service.inserts import add_rows
 from service.making import key_of
-from service.models import Image, Variant, add_rows, new_id, now
+from service.models import IMAGES, VARIANTS, Image, Variant, new_id, now
 from service.picture import Row, document
 from service.schemas import ImageDocument
 from service.storage import Blob
 from service.tasks import Priority, Subject, enqueue
 
 Presets = Mapping[str, Recipe]
-IMAGES = Image.__table__
-VARIANTS = Variant.__table__
 #: A preset's name that stands for no preset at all: only the pipeline is made.
 NO_PRESET = "none"
 

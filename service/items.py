@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from service import notifications
 from service.errors import NotFound, SubjectGone
-from service.models import Image, Item, Variant, add_rows, now
+from service.inserts import add_rows
+from service.models import Image, Item, Variant, now
 from service.schemas import ItemDocument
 from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
 

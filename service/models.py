@@ -6,16 +6,12 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Column,
     DateTime,
     ForeignKey,
     Index,
@@ -24,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _SECRET = os.urandom(32)
 _COUNT = itertools.count()
@@ -69,60 +65,6 @@ class Base(DeclarativeBase):
 
 
 Id = String(32)
-
-
-def add_rows(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> None:
-    """Insert rows of plain values; a column that a row leaves out takes its default.
-
-    One statement, past the mapper and the compiler: an upload writes six rows, and a driver
-    gives the interpreter away at every statement, which costs more than SQLite's own work.
-    """
-    if rows:
-        connection = session.connection()
-        insertion = _insertion(table, connection.dialect)
-        values = tuple(value for row in rows for value in insertion.bind(row))
-        connection.exec_driver_sql(insertion.sql(len(rows)), values)
-
-
-@dataclass(frozen=True)
-class _Insertion:
-    """An INSERT into one table, made ready once."""
-
-    head: str
-    group: str
-    #: Of each column: its name, its default, and how its values are put for the driver.
-    columns: tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]
-
-    def sql(self, rows: int) -> str:
-        """The statement for that many rows."""
-        return self.head + ", ".join([self.group] * rows)
-
-    def bind(self, row: Mapping[str, Any]) -> Iterator[Any]:
-        """The row's values in the order of the columns, as the driver wants them."""
-        for name, default, put in self.columns:
-            value = row.get(name, default)
-            yield put(value) if put else value
-
-
-@cache
-def _insertion(model: type[Base], dialect: Dialect) -> _Insertion:
-    table = model.metadata.tables[model.__tablename__]
-    columns = [one for one in table.columns if one.autoincrement is not True]
-    names = ", ".join(one.name for one in columns)
-    marks = ", ".join("?" for _ in columns)
-    return _Insertion(
-        f"INSERT INTO {table.name} ({names}) VALUES ",  # noqa: S608 - names of our own tables
-        f"({marks})",
-        tuple((one.name, _default(one), _putter(one, dialect)) for one in columns),
-    )
-
-
-def _default(column: Column[Any]) -> Any:
-    return getattr(column.default, "arg", None)
-
-
-def _putter(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 class Installation(Base):
@@ -185,6 +127,9 @@ class Image(Base):
     processed_at: Mapped[datetime | None]
 
 
+IMAGES = Image.metadata.tables[Image.__tablename__]
+
+
 class Variant(Base):
     """One derived file of an image; `recipe` says how it is made, `key` where it is stored."""
 
@@ -206,6 +151,9 @@ class Variant(Base):
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(16))
+
+
+VARIANTS = Variant.metadata.tables[Variant.__tablename__]
 
 
 class Notification(Base):
@@ -282,6 +230,9 @@ class Task(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+TASKS = Task.metadata.tables[Task.__tablename__]
 
 
 class TaskEvent(Base):

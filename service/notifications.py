@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.errors import ChannelNotConfigured, NotFound, ServiceError, SubjectGone
-from service.models import Notification, add_rows, new_id, now
+from service.inserts import add_rows
+from service.models import Notification, new_id, now
 from service.notifiers import Message
 from service.schemas import ErrorDocument, NotificationDocument
 from service.tasks import Outcome, Priority, Retry, Subject, Work, enqueue, task

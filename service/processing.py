@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from service import items
 from service.errors import ServiceError, SomeFailed, SubjectGone
 from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
-from service.models import Image, Item, Task, Variant, now
+from service.models import VARIANTS, Image, Item, Task, Variant, now
 from service.tasks import FINAL, Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
 
 
@@ -116,16 +116,30 @@ def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Sour
     return Source(image_id, image.item_id, probe_of(image), recipes)
 
 
+_MADE = (
+    update(VARIANTS)
+    .where(VARIANTS.c.image_id == bindparam("of_image"), VARIANTS.c.key == bindparam("under_key"))
+    .values(status="ready", size_bytes=bindparam("size"), sha256=bindparam("digest"))
+)
+
+
 def _record(session: Session, source: Source, made: Sequence[Made], request_id: str | None) -> None:
     """Write what was made. A variant whose recipe has changed meanwhile keeps waiting for its own.
 
     Raises: SubjectGone when the image was deleted.
     """
-    for variant in made:
-        session.execute(
-            update(Variant)
-            .where(Variant.image_id == source.image_id, Variant.key == variant.key)
-            .values(status="ready", size_bytes=variant.blob.size_bytes, sha256=variant.blob.sha256)
+    if made:
+        session.connection().execute(
+            _MADE,
+            [
+                {
+                    "of_image": source.image_id,
+                    "under_key": variant.key,
+                    "size": variant.blob.size_bytes,
+                    "digest": variant.blob.sha256,
+                }
+                for variant in made
+            ],
         )
     image = session.get(Image, source.image_id)
     if image is None:

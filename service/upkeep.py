@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import images
-from service.models import Installation, add_rows, new_id
+from service.inserts import add_rows
+from service.models import Installation, new_id
 from service.runtime import Runtime
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from service import notifications
 from service.errors import AlreadyExists, NotFound
-from service.models import User, add_rows, new_id, now
+from service.inserts import add_rows
+from service.models import User, new_id, now
 from service.schemas import UserDocument
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.background import BackgroundTasks
 
@@ -14,6 +14,7 @@ from service.api import body
 from service.api.admission import Admission
 from service.api.ingest import Ingest
 from service.api.looks import Looks
+from service.api.waiting import Waiting
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 from service.runtime import Runtime
 from service.tasks.engines import EmbeddedEngine, NoEngine
@@ -33,6 +34,7 @@ class Parts:
     admission: Admission
     ingest: Ingest
     looks: Looks
+    waiting: Waiting
 
     def wake(self, background: BackgroundTasks, *task_ids: str) -> None:
         """After the response, tell the engine what was committed. A nudge that is lost is no
@@ -77,3 +79,4 @@ Cursor = Annotated[
     str | None, Query(max_length=64, description="`next` of the page before this one.")
 ]
 Limit = Annotated[int, Query(ge=1, le=100, description="Entries on a page.")]
+ImageId = Annotated[str, Path(max_length=64, description="The image's id.")]

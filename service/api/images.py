@@ -6,16 +6,25 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
-from starlette.responses import FileResponse
 
 from service import images
-from service.api.deps import BODY_ERRORS, Cursor, JsonRoute, Limit, Parts, PartsDep, QueueRoom
+from service.api.deps import (
+    BODY_ERRORS,
+    Cursor,
+    ImageId,
+    JsonRoute,
+    Limit,
+    Parts,
+    PartsDep,
+    QueueRoom,
+)
 from service.api.ingest import Refused, Submission
 from service.api.openapi import UPLOAD_BODY
 from service.api.problems import field_errors, problem_of, responses
+from service.api.waiting import wanted_wait
 from service.errors import (
     BadPipeline,
     ClientGone,
@@ -26,7 +35,6 @@ from service.errors import (
     MalformedBody,
     MissingFile,
     NotFound,
-    NotReady,
     PictureTooLarge,
     QueueFull,
     ServiceError,
@@ -40,7 +48,6 @@ from service.errors import (
 )
 from service.imaging import Pipeline, Recipe
 from service.logs import current_request_id
-from service.models import Image
 from service.picture import Row, document
 from service.schemas import (
     ImageAccepted,
@@ -55,8 +62,6 @@ from service.tasks import Priority
 
 router = APIRouter(tags=["images"], route_class=JsonRoute)
 
-ImageId = Annotated[str, Path(max_length=64, description="The image's id.")]
-VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
 
 UPLOAD_ERRORS = (
     MalformedBody,
@@ -81,12 +86,8 @@ UPLOAD_ERRORS = (
 _ITEM_ID: TypeAdapter[str] = TypeAdapter(ItemId)
 _PRIORITY: TypeAdapter[str] = TypeAdapter(PriorityName)
 
-#: What keeps a browser from making anything of a file but a picture.
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-}
+#: Statuses of an image that a task is still to work on.
+UNFINISHED = ("received", "processing")
 
 
 class ProcessRequest(BaseModel):
@@ -148,11 +149,24 @@ async def list_images(
     return Page(items=found, next=found[-1].id if len(found) == limit else None)
 
 
-@router.get("/images/{image_id}", responses=responses(NotFound), summary="An image's document")
-async def get_image(image_id: ImageId, parts: PartsDep) -> ImageDocument:
-    """The image, its variants and how far they are."""
-    base_url = parts.runtime.settings.public_url
-    return await parts.runtime.database.read(images.get, image_id, base_url)
+@router.get(
+    "/images/{image_id}",
+    response_model=ImageDocument,
+    responses=responses(NotFound),
+    summary="An image's document",
+)
+async def get_image(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
+    """The image, its variants and how far they are.
+
+    With `Prefer: wait=10` the answer comes when the work has ended, or after ten seconds.
+    """
+    read, base_url = parts.runtime.database.read, parts.runtime.settings.public_url
+    document = await read(images.get, image_id, base_url)
+    seconds = wanted_wait(request)
+    if seconds and document.status in UNFINISHED:
+        await parts.waiting.for_task(document.task_id, seconds)
+        document = await read(images.get, image_id, base_url)
+    return _json(document, 200)
 
 
 @router.delete(
@@ -165,45 +179,6 @@ async def delete_image(image_id: ImageId, parts: PartsDep, background: Backgroun
     """The rows go at once, the files by a task."""
     await parts.runtime.database.write(images.remove, image_id, current_request_id())
     parts.wake(background)
-
-
-@router.get(
-    "/images/{image_id}/original",
-    response_class=FileResponse,
-    responses=responses(NotFound),
-    summary="The bytes that were uploaded",
-)
-async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
-    """As an attachment: it is what the client sent, with all its metadata."""
-    image = await parts.runtime.database.read(_find_original, image_id)
-    headers = _file_headers(image.sha256) | {"Cache-Control": "private, max-age=3600"}
-    if _is_fresh(request, image.sha256):
-        return Response(status_code=304, headers=headers)
-    await parts.runtime.uploads.stat(image.id)
-    path = parts.runtime.uploads.path(image.id)
-    return FileResponse(
-        path, media_type=image.content_type, headers=headers, filename=image.filename
-    )
-
-
-@router.get(
-    "/images/{image_id}/variants/{name}",
-    response_class=FileResponse,
-    responses=responses(NotFound, NotReady),
-    summary="The bytes of a variant",
-)
-async def get_variant(
-    image_id: ImageId, name: VariantName, request: Request, parts: PartsDep
-) -> Response:
-    """With ETag and Range; 409 with Retry-After while it is being made."""
-    variant = await parts.runtime.database.read(images.variant, image_id, name)
-    digest = variant.sha256 or ""
-    headers = _file_headers(digest) | {"Cache-Control": "public, max-age=3600"}
-    if _is_fresh(request, digest):
-        return Response(status_code=304, headers=headers)
-    await parts.runtime.processed.stat(variant.key)
-    path = parts.runtime.processed.path(variant.key)
-    return FileResponse(path, media_type=variant.content_type, headers=headers)
 
 
 @router.post(
@@ -355,20 +330,3 @@ def _accepted(document: ImageDocument) -> Response:
 def _json(document: BaseModel, status: int) -> Response:
     # Straight from the document: the framework would validate it a second time.
     return Response(document.model_dump_json(), status, media_type="application/json")
-
-
-def _find_original(session: Session, image_id: str) -> Image:
-    image = images.find(session, image_id)
-    session.expunge(image)
-    return image
-
-
-def _file_headers(digest: str) -> dict[str, str]:
-    return {"ETag": f'"{digest}"', **_SAFE}
-
-
-def _is_fresh(request: Request, digest: str) -> bool:
-    """Whether the client has these bytes already. Source: RFC 9110, section 13.1.2."""
-    known = request.headers.get("if-none-match", "")
-    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-    return f'"{digest}"' in tags or "*" in tags

@@ -9,6 +9,7 @@ what the sweep needs, no content type (the rows know it).
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,10 @@ class LocalFiles(Protocol):
 
     def path(self, key: str) -> Path:
         """Where the file of `key` is, whether or not it exists."""
+        ...
+
+    async def describe(self, key: str) -> os.stat_result:
+        """What the system knows of the file of `key`. Raises: NotFound."""
         ...
 
     async def free_bytes(self) -> int:

@@ -135,8 +135,12 @@ class LocalFolder:
 
     async def stat(self, key: str) -> int:
         """The length of `key` in bytes. Raises: NotFound."""
+        return (await self.describe(key)).st_size
+
+    async def describe(self, key: str) -> os.stat_result:
+        """What the system knows of the file of `key`. Raises: NotFound."""
         try:
-            return await self._in_thread(os.path.getsize, self.path(key))
+            return await self._in_thread(os.stat, self.path(key))
         except FileNotFoundError:
             raise NotFound(f"Nothing is stored under {key}.") from None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.api.asking import upload
 from tests.servers import Served
@@ -67,6 +70,34 @@ def test_making_the_failed_variant_again_heals_the_image(
 
     found = service.image(image["id"])
     assert (found["status"], found["error"]) == ("ready", None)
+
+
+def test_a_client_may_wait_for_the_end_instead_of_asking_again(service: Served) -> None:
+    document = upload(service.client)
+
+    answer = service.client.get(f"/images/{document['id']}", headers={"Prefer": "wait=30"})
+
+    assert answer.json()["status"] == "ready"
+
+
+def test_waiting_ends_when_the_client_said(make_service: Callable[..., Served]) -> None:
+    service = make_service(engine="none")
+    document = upload(service.client)
+    began = time.monotonic()
+
+    answer = service.client.get(f"/images/{document['id']}", headers={"Prefer": "wait=1"})
+
+    assert answer.json()["status"] == "received"
+    assert 1 <= time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("preference", ["wait=x", "wait=-1", "respond-async", "wait=" + "9" * 40])
+def test_a_preference_that_says_nothing_is_passed_over(service: Served, preference: str) -> None:
+    document = upload(service.client)
+
+    answer = service.client.get(f"/images/{document['id']}", headers={"Prefer": preference})
+
+    assert answer.status_code == 200
 
 
 def statuses(image: dict[str, Any]) -> dict[str, str]:

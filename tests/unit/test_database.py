@@ -17,7 +17,8 @@ from service import database as module
 from service.database import Database, open_database
 from service.errors import DatabaseFailed, DiskFull, NotFound
 from service.events import Event, Events, after_commit
-from service.models import Base, Item, add_rows, now
+from service.inserts import add_rows
+from service.models import Base, Item, now
 from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.anyio

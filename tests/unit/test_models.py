@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
-from service.models import Base, Item, Moment, Task, TaskEvent, add_rows, new_id, now
+from service.inserts import add_rows
+from service.models import Base, Item, Moment, Task, TaskEvent, new_id, now
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from service.models import Task, new_id, now
+from service.models import TASKS, Task, new_id, now
 from service.tasks.registry import Lane
 from service.tasks.rows.chains import cancel_next, release_next
 from service.tasks.rows.statements import (
@@ -25,6 +25,15 @@ from service.tasks.rows.statements import (
 )
 from service.tasks.words import Ended, Failure, TaskRow
 
+#: Looked for after every end of a task: built once, and past the mapper.
+_DUE = (
+    select(TASKS.c.id)
+    .where(is_due, TASKS.c.run_at <= bindparam("at"))
+    .where(TASKS.c.lane == bindparam("lane"))
+    .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
+    .limit(bindparam("limit"))
+)
+
 
 def claim(
     session: Session,
@@ -32,25 +41,23 @@ def claim(
     worker: str,
     limit: int,
     lease_seconds: float,
-    lane: Lane | None = None,
+    lane: Lane = Lane.LIGHT,
     only: str | None = None,
     at: datetime | None = None,
 ) -> list[TaskRow]:
     """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`."""
     at = at or now()
-    due = select(Task.id).where(is_due, Task.run_at <= at)
-    if lane is not None:
-        due = due.where(Task.lane == lane.value)
-    if only is not None:
-        due = due.where(Task.id == only)
-    due = due.order_by(Task.priority, Task.run_at, Task.id).limit(limit)
     token = new_id()
-    ids = list(session.scalars(due))
+    if only is None:
+        found = {"at": at, "lane": lane.value, "limit": limit}
+        ids = list(session.connection().scalars(_DUE, found))
+    else:
+        ids = [only]
     if not ids:
         return []
     claimed = session.execute(
         update(Task)
-        .where(Task.id.in_(ids), is_due)
+        .where(Task.id.in_(ids), is_due, Task.run_at <= at)
         .values(
             status="running",
             attempt=Task.attempt + 1,

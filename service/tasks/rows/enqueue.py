@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from service.events import after_commit
-from service.models import Task, add_rows, new_id, now
+from service.inserts import add_rows
+from service.models import Task, new_id, now
 from service.tasks.registry import Kind, Priority
 from service.tasks.words import Subject
 

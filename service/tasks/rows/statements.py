@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, literal, update
+from sqlalchemy import ColumnElement, Update, literal, update
 from sqlalchemy.orm import Session
 
-from service.models import Task, TaskEvent, add_rows
+from service.inserts import add_rows
+from service.models import TASKS, Task, TaskEvent
 from service.tasks.words import DUE, Failure, TaskRow
 
 #: Literals and not parameters: so SQLite can see that a partial index serves.
@@ -18,18 +19,19 @@ is_running = (Task.status == literal("running", literal_execute=True),)
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker": None}
 
 
-def running(*conditions: ColumnElement[bool]) -> Any:
-    return update(Task).where(*is_running, *conditions).execution_options(synchronize_session=False)
+def running(*conditions: ColumnElement[bool]) -> Update:
+    """An update of running rows."""
+    return update(TASKS).where(*is_running, *conditions)
 
 
-def mine(task: TaskRow) -> Any:
+def mine(task: TaskRow) -> Update:
     """An update that only the attempt that holds the lease can carry out."""
     return running(Task.id == task.id, Task.lease_token == task.lease_token)
 
 
-def changed(session: Session, statement: Any) -> bool:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    return isinstance(result, CursorResult) and result.rowcount > 0
+def changed(session: Session, statement: Update) -> bool:
+    """Carry out an update and say whether it found its row."""
+    return session.connection().execute(statement).rowcount > 0
 
 
 def failed_with(failure: Failure) -> dict[str, Any]:
