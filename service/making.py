@@ -5,8 +5,10 @@ Nothing is written to the database here: whoever calls records what was made.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from service.imaging import Probe, Recipe, Rendered, plan, render
@@ -46,7 +48,11 @@ async def make(work: Work, source: Source) -> AsyncIterator[Made]:
     await work.uploads.stat(source.image_id)
     path = work.uploads.path(source.image_id)
     recipes = {recipe.name: recipe for recipe in source.recipes}
-    rendered = await work.threads.run(_render, path, source, work)
+    given_up = threading.Event()
+    try:
+        rendered = await work.threads.run(_render, path, source, work, given_up)
+    finally:
+        given_up.set()
     for done, variant in enumerate(rendered):
         key = key_of(source.image_id, recipes[variant.name], variant.format)
         with work.metrics.stage_seconds.labels("store", variant.format).time():
@@ -57,14 +63,18 @@ async def make(work: Work, source: Source) -> AsyncIterator[Made]:
         await work.progress((done + 1) / len(rendered))
 
 
-def _render(path: Path, source: Source, work: Work) -> list[Rendered]:
-    """The pixels, in a thread; failures are counted by the format that was asked for."""
+def _render(path: Path, source: Source, work: Work, given_up: threading.Event) -> list[Rendered]:
+    """The pixels, in a thread; failures are counted by the format that was asked for.
+
+    Nothing can stop a thread: it looks between two variants whether anybody still waits.
+    """
 
     def observe(stage: str, fmt: str, seconds: float) -> None:
         work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
 
     try:
-        return list(render(path, source.probe, source.recipes, observe=observe))
+        variants = render(path, source.probe, source.recipes, observe=observe)
+        return list(takewhile(lambda _: not given_up.is_set(), variants))
     except Exception:
         for recipe in source.recipes:
             fmt = plan(source.probe, recipe).format
