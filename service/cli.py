@@ -39,6 +39,7 @@ def serve(
     """Start the API and, unless told otherwise, the engine that works its tasks."""
     from service.app import create_app
     from service.logs import configure_logs
+    from service.protocol import BoundedProtocol
     from service.runtime import check
 
     chosen = {"host": host, "port": port}
@@ -57,6 +58,7 @@ def serve(
         port=settings.port,
         log_config=None,
         access_log=False,
+        http=BoundedProtocol,
         ws="none",
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )

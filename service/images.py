@@ -15,7 +15,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import items, processing
-from service.errors import NotFound, NotReady, UnknownPreset
+from service.errors import BadPipeline, NotFound, NotReady, UnknownPreset
 from service.imaging import Pipeline, Probe, Recipe, plan
 from service.inserts import add_rows
 from service.making import key_of
@@ -23,9 +23,11 @@ from service.models import IMAGES, VARIANTS, Image, Variant, new_id, now
 from service.picture import Row, document
 from service.schemas import ImageDocument
 from service.storage import Blob
-from service.tasks import Priority, Subject, enqueue
+from service.tasks import Priority, Subject, cancel_about, enqueue
 
 Presets = Mapping[str, Recipe]
+#: Pixels of all variants that one request may ask for.
+MAX_PIXELS_TOGETHER = 100_000_000
 #: A preset's name that stands for no preset at all: only the pipeline is made.
 NO_PRESET = "none"
 
@@ -55,7 +57,16 @@ def recipes_for(
 
 def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
     """The rows of the variants to come, with the sizes they will have. Raises: BadPipeline."""
-    return [_variant_row(image_id, probe, at, recipe) for at, recipe in enumerate(recipes)]
+    rows = [_variant_row(image_id, probe, at, recipe) for at, recipe in enumerate(recipes)]
+    pixels = sum(row["width"] * row["height"] for row in rows)
+    if pixels > MAX_PIXELS_TOGETHER:
+        raise BadPipeline(
+            "The variants together have too many pixels.",
+            field="pipeline",
+            limit=MAX_PIXELS_TOGETHER,
+            actual=pixels,
+        )
+    return rows
 
 
 def receive(
@@ -182,6 +193,7 @@ def remove(session: Session, image_id: str, request_id: str | None) -> None:
     session.execute(delete(Variant).where(Variant.image_id == image_id))
     session.execute(delete(Image).where(Image.id == image_id))
     payload = {"image_id": image_id, "keys": keys}
+    cancel_about(session, Subject("image", image_id))
     enqueue(
         session,
         processing.erase,

@@ -5,15 +5,19 @@ Nothing is written to the database here: whoever calls records what was made.
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 
 from service.imaging import Probe, Recipe, Rendered, plan, render
 from service.storage import Blob
 from service.tasks import Work
+
+#: Longest wait of a thread for the storage, in seconds: past it the attempt has failed.
+STORE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -41,30 +45,30 @@ def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
     return f"{image_id}/{recipe.name}.{recipe.digest}.{fmt}"
 
 
-async def make(work: Work, source: Source) -> AsyncIterator[Made]:
-    """Run the pipeline in a thread and store each variant as soon as all are encoded."""
+async def make(work: Work, source: Source) -> list[Made]:
+    """Run the pipeline in a thread; each variant is stored while the next one is made."""
     if not source.recipes:
-        return
+        return []
     await work.uploads.stat(source.image_id)
-    path = work.uploads.path(source.image_id)
-    recipes = {recipe.name: recipe for recipe in source.recipes}
     given_up = threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hand_over(variant: Rendered) -> Future[Made]:
+        return asyncio.run_coroutine_threadsafe(_store(work, source, variant), loop)
+
     try:
-        rendered = await work.threads.run(_render, path, source, work, given_up)
+        return await work.threads.run(_render, work, source, hand_over, given_up)
     finally:
         given_up.set()
-    for done, variant in enumerate(rendered):
-        key = key_of(source.image_id, recipes[variant.name], variant.format)
-        with work.metrics.stage_seconds.labels("store", variant.format).time():
-            blob = await work.processed.put(key, _once(variant.data))
-        work.metrics.variants.labels(variant.format, "ready").inc()
-        work.metrics.variant_bytes.labels(variant.format).inc(blob.size_bytes)
-        yield Made(variant.name, key, blob, variant.colour)
-        await work.progress((done + 1) / len(rendered))
 
 
-def _render(path: Path, source: Source, work: Work, given_up: threading.Event) -> list[Rendered]:
-    """The pixels, in a thread; failures are counted by the format that was asked for.
+def _render(
+    work: Work,
+    source: Source,
+    hand_over: Callable[[Rendered], Future[Made]],
+    given_up: threading.Event,
+) -> list[Made]:
+    """The pixels, in a thread: at most two encoded variants are in memory at a time.
 
     Nothing can stop a thread: it looks between two variants whether anybody still waits.
     """
@@ -72,14 +76,32 @@ def _render(path: Path, source: Source, work: Work, given_up: threading.Event) -
     def observe(stage: str, fmt: str, seconds: float) -> None:
         work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
 
+    made: list[Made] = []
+    under_way: Future[Made] | None = None
+    path = work.uploads.path(source.image_id)
     try:
         variants = render(path, source.probe, source.recipes, observe=observe)
-        return list(takewhile(lambda _: not given_up.is_set(), variants))
+        for variant in takewhile(lambda _: not given_up.is_set(), variants):
+            if under_way:
+                made.append(under_way.result(STORE_SECONDS))
+            under_way = hand_over(variant)
+        if under_way:
+            made.append(under_way.result(STORE_SECONDS))
     except Exception:
         for recipe in source.recipes:
-            fmt = plan(source.probe, recipe).format
-            work.metrics.variants.labels(fmt, "failed").inc()
+            work.metrics.variants.labels(plan(source.probe, recipe).format, "failed").inc()
         raise
+    return made
+
+
+async def _store(work: Work, source: Source, variant: Rendered) -> Made:
+    recipe = next(one for one in source.recipes if one.name == variant.name)
+    key = key_of(source.image_id, recipe, variant.format)
+    with work.metrics.stage_seconds.labels("store", variant.format).time():
+        blob = await work.processed.put(key, _once(variant.data))
+    work.metrics.variants.labels(variant.format, "ready").inc()
+    work.metrics.variant_bytes.labels(variant.format).inc(blob.size_bytes)
+    return Made(variant.name, key, blob, variant.colour)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -13,7 +14,18 @@ from service.errors import ServiceError, SomeFailed, SubjectGone
 from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
 from service.models import VARIANTS, Image, Item, Task, Variant, now
-from service.tasks import FINAL, Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
+from service.tasks import (
+    FINAL,
+    Lane,
+    Outcome,
+    Priority,
+    Retry,
+    Subject,
+    Work,
+    enqueue,
+    is_queued,
+    task,
+)
 
 
 def _mark_failed(session: Session, payload: Mapping[str, Any], code: str, message: str) -> None:
@@ -56,7 +68,7 @@ def _mark_item_failed(
 async def process(work: Work, image_id: str, names: Sequence[str]) -> Outcome:
     """Make those variants of an image that `names` names."""
     source = await work.database.write(_begin, image_id, names)
-    made = [variant async for variant in make(work, source)]
+    made = await make(work, source)
     sizes = {variant.name: variant.blob.size_bytes for variant in made}
 
     def record(session: Session) -> None:
@@ -79,7 +91,8 @@ async def process_item(work: Work, item_id: str) -> Outcome:
     for done, image_id in enumerate(ids):
         try:
             source = await work.database.write(_begin, image_id, None)
-            made = [variant async for variant in make(work, source)]
+            source = replace(source, item_id=None)  # counted once, at the end
+            made = await make(work, source)
             await work.database.write(_record, source, made, work.task.request_id)
         except ServiceError as error:
             failures[image_id] = error.code
@@ -163,10 +176,12 @@ def _status(session: Session, image_id: str) -> str:
 
 
 def recount(session: Session, item_id: str, request_id: str | None) -> None:
-    if session.get(Item, item_id) is not None:
-        subject = Subject("item", item_id)
-        payload = {"item_id": item_id}
-        enqueue(session, items.update_statistics, payload, subject=subject, request_id=request_id)
+    """Have an item's statistics made anew, unless that is already about to happen."""
+    subject = Subject("item", item_id)
+    if session.get(Item, item_id) is None or is_queued(session, items.update_statistics, subject):
+        return
+    payload = {"item_id": item_id}
+    enqueue(session, items.update_statistics, payload, subject=subject, request_id=request_id)
 
 
 def _ids_of(session: Session, item_id: str) -> list[str]:

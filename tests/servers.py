@@ -20,6 +20,7 @@ import uvicorn
 from service.api.deps import Parts
 from service.app import create_app
 from service.config import Settings
+from service.protocol import BoundedProtocol
 
 T = TypeVar("T")
 
@@ -78,7 +79,12 @@ def serve(settings: Settings) -> Served:
     """Start the application on a free port, with its engine."""
     app = create_app(settings)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=0,
+        http=BoundedProtocol,
+        log_config=None,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

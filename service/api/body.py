@@ -13,6 +13,9 @@ from service.config import Settings
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 from service.storage import Chunk
 
+#: A length of more digits nobody means.
+MAX_DIGITS = 18
+
 
 def announce(request: Request) -> None:
     """Note that a body is to come: an answer before its end then closes the connection well."""
@@ -29,7 +32,7 @@ def check_head(request: Request, max_bytes: int) -> None:
     announced = request.headers.get("content-length")
     if announced is None:
         return
-    if not announced.isascii() or not announced.isdigit():
+    if not announced.isascii() or not announced.isdigit() or len(announced) > MAX_DIGITS:
         raise MalformedBody("Content-Length is not a number.")
     if int(announced) > max_bytes:
         raise too_large("The body", max_bytes, int(announced))

@@ -168,7 +168,7 @@ def _options(disposition: str) -> tuple[str, dict[str, str]]:
     # The parser speaks Latin-1 inside; carry UTF-8 through it unharmed.
     carried = disposition.encode().decode("latin-1")
     kind, options = parse_options_header(carried)
-    return kind.decode(), {
+    return kind.decode("latin-1"), {
         key.decode("latin-1"): value.decode("utf-8", "replace").replace("%22", '"')
         for key, value in options.items()
     }

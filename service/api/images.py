@@ -185,7 +185,9 @@ async def delete_image(image_id: ImageId, parts: PartsDep, background: Backgroun
     "/images/{image_id}/process",
     status_code=202,
     response_model=ImageDocument,
-    responses=responses(*BODY_ERRORS, NotFound, Invalid, UnknownPreset, BadPipeline, QueueFull),
+    responses=responses(
+        *BODY_ERRORS, NotFound, Invalid, UnknownPreset, BadPipeline, QueueFull, DiskFull
+    ),
     dependencies=[QueueRoom],
     summary="Run presets or a pipeline on a stored image",
 )
@@ -193,6 +195,7 @@ async def process_image(
     image_id: ImageId, wanted: ProcessRequest, parts: PartsDep, background: BackgroundTasks
 ) -> Response:
     """Add variants, or make existing ones anew."""
+    await parts.admission.check_disk()
     runtime = parts.runtime
     names = wanted.presets or ([images.NO_PRESET] if wanted.pipeline else [])
     recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
@@ -288,11 +291,11 @@ def _pipeline(text: str | None) -> Pipeline | None:
         return None
     try:
         return Pipeline.model_validate(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadPipeline(f"The pipeline is not JSON: {error}.", field="pipeline") from None
     except ValidationError as error:
         first = field_errors(error)[0]
         raise BadPipeline(first.detail, field=f"pipeline.{first.field}") from None
+    except (ValueError, RecursionError) as error:  # not JSON, or a number nobody can read
+        raise BadPipeline(f"The pipeline is not JSON: {error}.", field="pipeline") from None
 
 
 def _priority(text: str | None) -> Priority | None:

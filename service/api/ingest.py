@@ -119,7 +119,11 @@ class Ingest:
         submission.files.append(await self._take(filename, chunks))
 
     async def _read_form(self, form: Form, submission: Submission) -> None:
+        parts = 0
         async for part in form.parts():
+            parts += 1
+            if parts > self._settings.max_files + MAX_FIELDS:
+                raise MalformedBody(f"The form has more than {parts - 1} parts.")
             if part.name == "file":
                 await self._read_file(part, submission)
             elif part.filename is None:

@@ -11,7 +11,7 @@ runner. `rows` holds every statement on it, `runner` carries it out, `engines` s
 
 from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
-from service.tasks.rows import Step, chain, enqueue
+from service.tasks.rows import Step, cancel_about, chain, enqueue, is_queued
 from service.tasks.words import FINAL, Subject
 from service.tasks.work import Work
 
@@ -26,7 +26,9 @@ __all__ = [
     "Step",
     "Subject",
     "Work",
+    "cancel_about",
     "chain",
     "enqueue",
+    "is_queued",
     "task",
 ]

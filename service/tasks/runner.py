@@ -23,7 +23,7 @@ from service.tasks import rows
 from service.tasks.registry import Kind, Outcome
 from service.tasks.retry import is_transient
 from service.tasks.words import Failure, TaskRow
-from service.tasks.work import Threads, Work
+from service.tasks.work import TIME_LIMIT, Threads, Work
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +101,7 @@ async def _attempt(runtime: Runtime, site: Site, kind: Kind, task: TaskRow) -> O
     limit = asyncio.timeout(kind.time_limit)
     try:
         async with limit:
+            TIME_LIMIT.set(limit)
             return await kind.handler(work, **task.payload) or Outcome()
     except TimeoutError:
         if limit.expired():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from service.config import Settings
 from service.database import Database
@@ -41,4 +44,21 @@ class Work:
     progress: Callable[[float], Awaitable[None]]
 
 
-Payload = dict[str, Any]
+#: The time limit of the attempt that runs here; whoever makes it wait for us stops its clock.
+TIME_LIMIT: ContextVar[asyncio.Timeout | None] = ContextVar("time_limit", default=None)
+
+
+@asynccontextmanager
+async def off_the_clock() -> AsyncIterator[None]:
+    """A wait that is not the attempt's own doing: its time limit moves on by as much."""
+    limit = TIME_LIMIT.get()
+    due = limit.when() if limit else None
+    if limit is None or due is None:
+        yield
+        return
+    left = due - asyncio.get_running_loop().time()
+    limit.reschedule(None)
+    try:
+        yield
+    finally:
+        limit.reschedule(asyncio.get_running_loop().time() + left)

@@ -46,6 +46,8 @@ def walk(data: Data, bounds: Bounds) -> Structure:
             raise UnreadablePicture(f"More than {MAX_EXTENSIONS} GIF extensions")
         elif kind == 0:  # Pillow and browsers skip stray zero bytes between blocks
             position, blocks = position + 1, blocks - 1
+            if blocks < 0:
+                raise UnreadablePicture(f"More than {MAX_SUB_BLOCKS} GIF sub-blocks")
             continue
         else:
             break

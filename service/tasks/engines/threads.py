@@ -12,6 +12,8 @@ from typing import ParamSpec, TypeVar
 
 import anyio
 
+from service.tasks.work import off_the_clock
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -35,7 +37,8 @@ class PixelThreads:
         the limiter until it has really ended.
         """
         place = object()
-        await self.limiter.acquire_on_behalf_of(place)
+        async with off_the_clock():
+            await self.limiter.acquire_on_behalf_of(place)
         loop = asyncio.get_running_loop()
 
         def release(_: Future[T]) -> None:

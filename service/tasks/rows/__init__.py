@@ -20,8 +20,8 @@ from service.tasks.rows.attempt import (
     retry_later,
     succeed,
 )
-from service.tasks.rows.control import cancel, retry, status_of
-from service.tasks.rows.counts import counts, depth
+from service.tasks.rows.control import cancel, cancel_about, retry, status_of
+from service.tasks.rows.counts import counts, depth, is_queued
 from service.tasks.rows.enqueue import Step, chain, enqueue
 from service.tasks.rows.rescue import lost, rescue, workers
 from service.tasks.words import DUE, FINAL, LIVE, STATUSES, Ended, Failure, Subject, TaskRow
@@ -37,6 +37,7 @@ __all__ = [
     "Subject",
     "TaskRow",
     "cancel",
+    "cancel_about",
     "chain",
     "claim",
     "counts",
@@ -44,6 +45,7 @@ __all__ = [
     "enqueue",
     "fail",
     "give_back",
+    "is_queued",
     "lost",
     "renew",
     "report_progress",

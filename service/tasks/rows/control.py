@@ -9,7 +9,7 @@ from service.errors import NotFound, WrongState
 from service.models import Task, now
 from service.tasks.rows.chains import cancel_next, cancel_one, revive_next
 from service.tasks.rows.statements import note
-from service.tasks.words import DUE, Ended
+from service.tasks.words import DUE, Ended, Subject
 
 
 def cancel(session: Session, task_id: str) -> list[Ended]:
@@ -22,6 +22,17 @@ def cancel(session: Session, task_id: str) -> list[Ended]:
         raise WrongState(f"The task is {status}; only one that has not begun can be cancelled.")
     at = now()
     return [cancel_one(session, task_id, at, {}), *cancel_next(session, task_id, at)]
+
+
+def cancel_about(session: Session, subject: Subject) -> None:
+    """Cancel all tasks about a subject that have not begun: it is going away."""
+    about = select(Task.id).where(
+        Task.subject_type == subject.type,
+        Task.subject_id == subject.id,
+        Task.status.in_(("waiting", *DUE)),
+    )
+    for task_id in list(session.scalars(about)):
+        cancel(session, task_id)
 
 
 def retry(session: Session, task_id: str) -> None:

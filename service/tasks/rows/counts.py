@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.models import Task
-from service.tasks.registry import Priority
+from service.tasks.registry import Kind, Priority
 from service.tasks.rows.statements import is_due
-from service.tasks.words import LIVE
+from service.tasks.words import LIVE, Subject
 
 
 def depth(session: Session, limit: int) -> int:
@@ -30,3 +30,14 @@ def counts(session: Session) -> list[tuple[str, str, str, int, datetime]]:
         (kind, status, Priority(priority).label, count, oldest)
         for kind, status, priority, count, oldest in session.execute(live)
     ]
+
+
+def is_queued(session: Session, kind: Kind, subject: Subject) -> bool:
+    """Whether a task of this kind about this subject waits to be run."""
+    waiting = select(Task.id).where(
+        Task.subject_type == subject.type,
+        Task.subject_id == subject.id,
+        Task.kind == kind.name,
+        is_due,
+    )
+    return session.scalar(waiting.limit(1)) is not None

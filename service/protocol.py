@@ -1,0 +1,49 @@
+"""The HTTP server's own limits: the head of a request is bounded before anything reads it.
+
+uvicorn's fast parser takes headers of any size and number. What passes these bounds is answered
+with 400 by the server itself and its connection closed, as other malformed requests are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Bytes and fields of a request's head: several times what browsers and proxies send.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_FIELDS = 100
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with bounded heads and without trailers, which nothing here reads."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._fields = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the head has grown past its bound."""
+        self._head_bytes += len(data) if self._in_head else 0
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        """A new request begins on the connection."""
+        self._in_head, self._head_bytes, self._fields = True, 0, 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. Raises: ValueError, which the parser turns into a refusal."""
+        self._fields += 1
+        if self._fields > MAX_FIELDS or not self._in_head:
+            raise ValueError("too many headers, or a trailer")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head has come whole."""
+        self._in_head = False
+        super().on_headers_complete()
