@@ -21,6 +21,7 @@ from service.app import create_app
 from service.cli import cli
 from service.config import Settings
 from service.errors import ServiceError
+from service.images import MAX_PIXELS_TOGETHER
 from service.imaging import DEFAULT_PRESETS, Operation, Pipeline, Probe, Recipe, plan
 from service.imaging.encode import MAX_SIDE_PX as FORMAT_SIDES
 from service.imaging.geometry import place
@@ -361,7 +362,13 @@ def test_the_presets_are_documented() -> None:
 
 def test_the_fixed_limits_are_documented() -> None:
     rows = table(section("docs/pipelines.md", "## Limits"))
-    limits = (MAX_VARIANTS, MAX_OPERATIONS, MAX_SIDE_PX, MAX_OUTPUT_PIXELS)
+    limits = (
+        MAX_VARIANTS,
+        MAX_OPERATIONS,
+        MAX_SIDE_PX,
+        MAX_OUTPUT_PIXELS,
+        MAX_PIXELS_TOGETHER,
+    )
 
     assert [row[1] for row in rows] == [str(limit) for limit in limits]
 
