@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from service.api.deps import ImageId, PartsDep
 from service.api.problems import responses
 from service.errors import NotFound, NotReady
 from service.models import Image
+from service.storage import LocalStorage
 
 router = APIRouter(tags=["images"])
 
@@ -26,6 +28,17 @@ _SAFE = {
 }
 
 
+@dataclass(frozen=True)
+class File:
+    """What is sent: where it is stored, whose cache may keep it, and its name as an attachment."""
+
+    key: str
+    sha256: str
+    content_type: str
+    audience: Literal["private", "public"]
+    filename: str | None = None
+
+
 @router.get(
     "/images/{image_id}/original",
     response_class=FileResponse,
@@ -35,17 +48,8 @@ _SAFE = {
 async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
     """As an attachment: it is what the client sent, with all its metadata."""
     image = await parts.runtime.database.read(_find_original, image_id)
-    headers = _file_headers(image.sha256) | {"Cache-Control": "private, max-age=3600"}
-    if _is_fresh(request, image.sha256):
-        return Response(status_code=304, headers=headers)
-    storage = parts.runtime.uploads
-    return FileResponse(
-        storage.path(image.id),
-        stat_result=await storage.describe(image.id),
-        media_type=image.content_type,
-        headers=headers,
-        filename=image.filename,
-    )
+    what = File(image.id, image.sha256, image.content_type, "private", image.filename)
+    return await _send(what, parts.runtime.uploads, request)
 
 
 @router.get(
@@ -59,16 +63,25 @@ async def get_variant(
 ) -> Response:
     """With ETag and Range; 409 with Retry-After while it is being made."""
     variant = await parts.runtime.database.read(images.variant, image_id, name)
-    digest = variant.sha256 or ""
-    headers = _file_headers(digest) | {"Cache-Control": "public, max-age=3600"}
-    if _is_fresh(request, digest):
+    what = File(variant.key, variant.sha256 or "", variant.content_type, "public")
+    return await _send(what, parts.runtime.processed, request)
+
+
+async def _send(what: File, storage: LocalStorage, request: Request) -> Response:
+    """The file, or that the client has it already. Raises: NotFound when it is gone."""
+    headers = {
+        "ETag": f'"{what.sha256}"',
+        "Cache-Control": f"{what.audience}, max-age=3600",
+        **_SAFE,
+    }
+    if _is_fresh(request, what.sha256):
         return Response(status_code=304, headers=headers)
-    storage = parts.runtime.processed
     return FileResponse(
-        storage.path(variant.key),
-        stat_result=await storage.describe(variant.key),
-        media_type=variant.content_type,
+        storage.path(what.key),
+        stat_result=await storage.describe(what.key),
+        media_type=what.content_type,
         headers=headers,
+        filename=what.filename,
     )
 
 
@@ -76,10 +89,6 @@ def _find_original(session: Session, image_id: str) -> Image:
     image = images.find(session, image_id)
     session.expunge(image)
     return image
-
-
-def _file_headers(digest: str) -> dict[str, str]:
-    return {"ETag": f'"{digest}"', **_SAFE}
 
 
 def _is_fresh(request: Request, digest: str) -> bool:

@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from service.migrations import migrate
 from tests.flow.evidence import Start
 from tests.pictures import encoded
 from tests.servers import Process
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without rows: a process that finds one begins to serve sooner."""
-    path = tmp_path_factory.mktemp("empty") / "pixmill.db"
-    migrate(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture
