@@ -17,7 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import files, images, items, notifications, problems, system, tasks, users
+from service.api import (
+    bulk,
+    files,
+    images,
+    items,
+    kinds,
+    notifications,
+    problems,
+    system,
+    tasks,
+    users,
+)
 from service.api.admission import Admission
 from service.api.deps import Parts
 from service.api.ingest import Ingest
@@ -38,7 +49,7 @@ log = structlog.get_logger(__name__)
 #: Response headers that a page on another origin may read.
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")
 #: What an upload page may send beyond the plain headers.
-ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match")
+ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match", "Idempotency-Key")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -52,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.include_router(system.router)
-    for noun in (images, files, users, items, notifications, tasks):
+    for noun in (images, files, users, items, notifications, bulk, tasks, kinds):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     app.add_exception_handler(ServiceError, problems.on_service_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)

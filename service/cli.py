@@ -38,6 +38,7 @@ def serve(
 ) -> None:
     """Start the API and, unless told otherwise, the engine that works its tasks."""
     from service.app import create_app
+    from service.kinds import KINDS
     from service.logs import configure_logs
     from service.protocol import BoundedProtocol
     from service.runtime import check
@@ -47,7 +48,7 @@ def serve(
         chosen["engine"] = "embedded" if engine else "none"
     settings = _settings(**chosen)
     try:
-        check(settings)
+        check(settings, KINDS)
     except ValueError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for a person
         raise typer.Exit(2) from None

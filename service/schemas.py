@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+)
+
+from service.models import now
 
 T = TypeVar("T")
+
+#: How far ahead work may be scheduled.
+MAX_AHEAD = timedelta(days=366)
 
 PriorityName = Literal["high", "normal", "low"]
 TaskStatus = Literal["waiting", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
@@ -19,6 +32,22 @@ ChannelName = Literal["file", "email", "webhook"]
 #: Ids that clients choose, for items: they stand in paths and logs as they are.
 ItemId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["42"])]
 ActionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["create"])]
+
+
+def _iso(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a time in ISO 8601, with its zone")
+    return value
+
+
+def _soon(value: datetime) -> datetime:
+    if value > now() + MAX_AHEAD:
+        raise ValueError(f"lies more than {MAX_AHEAD.days} days ahead")
+    return value
+
+
+#: A time that work may be scheduled for; what has passed means at once.
+RunAt = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_soon)]
 
 
 class Document(BaseModel):
@@ -162,6 +191,7 @@ class TaskSummary(Document):
     run_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    cancel_requested_at: datetime | None = Field(description="When a running one was to stop.")
     error: TaskErrorDocument | None
     result: dict[str, Any] | None
 
@@ -170,18 +200,24 @@ class TaskDocument(TaskSummary):
     """A task with its timeline."""
 
     after_id: str | None = Field(description="The task before it in its chain.")
+    dedup_key: str | None = Field(description="No two unfinished ones of a kind share it.")
     crashes: int = Field(description="Times a process died while it ran this task.")
     events: list[TaskEventDocument]
 
 
-class TaskFilter(BaseModel):
-    """Which tasks a list shows; null for all."""
+class TasksWanted(BaseModel):
+    """Which tasks are meant; null for all."""
 
     status: TaskStatus | None = None
     kind: str | None = Field(None, max_length=64, examples=["image.process"])
     priority: PriorityName | None = None
     subject_type: str | None = Field(None, max_length=32, examples=["image"])
     subject_id: str | None = Field(None, max_length=64)
+
+
+class TaskFilter(TasksWanted):
+    """Which tasks a list shows, and from where."""
+
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
 
@@ -246,6 +282,9 @@ class NotificationRequest(BaseModel):
         None, description="Default: `email` where mail is configured, else `file`."
     )
     priority: PriorityName | None = None
+    run_at: RunAt | None = Field(
+        None, description="When to send it, with a zone, at most 366 days ahead; else at once."
+    )
 
 
 class NotificationDocument(Document):
@@ -258,6 +297,7 @@ class NotificationDocument(Document):
     body: str
     status: NotificationStatus
     task_id: str
+    run_at: datetime | None = Field(description="When it is to be sent; null: at once.")
     created_at: datetime
     sent_at: datetime | None
     error: ErrorDocument | None

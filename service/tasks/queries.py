@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, defer
 
 from service.errors import NotFound
@@ -16,6 +16,7 @@ from service.schemas import (
     TaskEventDocument,
     TaskFilter,
     TaskSummary,
+    TasksWanted,
 )
 from service.tasks.registry import Priority
 
@@ -28,19 +29,22 @@ def page(session: Session, wanted: TaskFilter) -> list[TaskSummary]:
         .order_by(Task.id.desc())
         .limit(wanted.limit)
     )
-    conditions = {
+    statement = statement.where(*conditions(wanted))
+    if wanted.cursor:
+        statement = statement.where(Task.id < wanted.cursor)
+    return [TaskSummary(**_fields(row)) for row in session.scalars(statement)]
+
+
+def conditions(wanted: TasksWanted) -> list[ColumnElement[bool]]:
+    """The wanted tasks, as a statement asks for them."""
+    values = {
         Task.status: wanted.status,
         Task.kind: wanted.kind,
         Task.priority: Priority.named(wanted.priority) if wanted.priority else None,
         Task.subject_type: wanted.subject_type,
         Task.subject_id: wanted.subject_id,
     }
-    for column, value in conditions.items():
-        if value is not None:
-            statement = statement.where(column == value)
-    if wanted.cursor:
-        statement = statement.where(Task.id < wanted.cursor)
-    return [TaskSummary(**_fields(row)) for row in session.scalars(statement)]
+    return [column == value for column, value in values.items() if value is not None]
 
 
 def get(session: Session, task_id: str) -> TaskDocument:
@@ -52,6 +56,7 @@ def get(session: Session, task_id: str) -> TaskDocument:
     fields = _fields(row) | {
         "error": _error(row, row.error_traceback),
         "after_id": row.after_id,
+        "dedup_key": row.dedup_key,
         "crashes": row.crashes,
         "events": [
             # The row itself says when it began to exist: no line of the timeline is spent on it.
@@ -85,6 +90,7 @@ def _fields(row: Task) -> dict[str, Any]:
         "run_at": row.run_at,
         "started_at": row.started_at,
         "finished_at": row.finished_at,
+        "cancel_requested_at": row.cancel_requested_at,
         "error": _error(row, None),
         "result": row.result,
     }
