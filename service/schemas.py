@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    EmailStr,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
-from service.models import now
+from service.schedule import RunAt
 
 T = TypeVar("T")
-
-#: How far ahead work may be scheduled.
-MAX_AHEAD = timedelta(days=366)
 
 PriorityName = Literal["high", "normal", "low"]
 TaskStatus = Literal["waiting", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
@@ -32,22 +21,6 @@ ChannelName = Literal["file", "email", "webhook"]
 #: Ids that clients choose, for items: they stand in paths and logs as they are.
 ItemId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["42"])]
 ActionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", examples=["create"])]
-
-
-def _iso(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("must be a time in ISO 8601, with its zone")
-    return value
-
-
-def _soon(value: datetime) -> datetime:
-    if value > now() + MAX_AHEAD:
-        raise ValueError(f"lies more than {MAX_AHEAD.days} days ahead")
-    return value
-
-
-#: A time that work may be scheduled for; what has passed means at once.
-RunAt = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_soon)]
 
 
 class Document(BaseModel):
@@ -203,23 +176,6 @@ class TaskDocument(TaskSummary):
     dedup_key: str | None = Field(description="No two unfinished ones of a kind share it.")
     crashes: int = Field(description="Times a process died while it ran this task.")
     events: list[TaskEventDocument]
-
-
-class TasksWanted(BaseModel):
-    """Which tasks are meant; null for all."""
-
-    status: TaskStatus | None = None
-    kind: str | None = Field(None, max_length=64, examples=["image.process"])
-    priority: PriorityName | None = None
-    subject_type: str | None = Field(None, max_length=32, examples=["image"])
-    subject_id: str | None = Field(None, max_length=64)
-
-
-class TaskFilter(TasksWanted):
-    """Which tasks a list shows, and from where."""
-
-    cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
-    limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
 
 
 class UserRequest(BaseModel):

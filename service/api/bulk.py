@@ -14,8 +14,9 @@ from service.api.problems import responses
 from service.errors import Invalid, QueueFull
 from service.models import Task
 from service.runtime import Runtime
-from service.schemas import Document, TasksWanted
+from service.schemas import Document
 from service.tasks import queries, rows
+from service.tasks.queries import TasksWanted
 from service.tasks.rows import Verb
 
 router = APIRouter(tags=["tasks"], route_class=JsonRoute)

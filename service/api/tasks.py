@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from service.api.deps import PartsDep, QueueRoom
 from service.api.problems import responses
 from service.errors import NotFound, QueueFull, WrongState
-from service.schemas import Page, TaskDocument, TaskFilter, TaskSummary
+from service.schemas import Page, TaskDocument, TaskSummary
 from service.tasks import Registry, queries, rows
+from service.tasks.queries import TaskFilter
 
 router = APIRouter(tags=["tasks"])
 

@@ -1,24 +1,42 @@
-"""Tasks as documents: what the API shows of rows, one by one and in pages."""
+"""Tasks as documents: which rows are wanted, and what the API shows of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, defer
 
 from service.errors import NotFound
 from service.models import Task, TaskEvent
 from service.schemas import (
+    PriorityName,
     SubjectDocument,
     TaskDocument,
     TaskErrorDocument,
     TaskEventDocument,
-    TaskFilter,
+    TaskStatus,
     TaskSummary,
-    TasksWanted,
 )
 from service.tasks.registry import Priority
+
+
+class TasksWanted(BaseModel):
+    """Which tasks are meant; null for all."""
+
+    status: TaskStatus | None = None
+    kind: str | None = Field(None, max_length=64, examples=["image.process"])
+    priority: PriorityName | None = None
+    subject_type: str | None = Field(None, max_length=32, examples=["image"])
+    subject_id: str | None = Field(None, max_length=64)
+
+
+class TaskFilter(TasksWanted):
+    """Which tasks a list shows, and from where."""
+
+    cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
 
 
 def page(session: Session, wanted: TaskFilter) -> list[TaskSummary]:
