@@ -12,12 +12,13 @@ import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
-from service.errors import CapacityError, ServiceError, TimeLimitExceeded
+from service.errors import CapacityError, ServiceError, TaskCancelled, TimeLimitExceeded
 from service.events import Event
 from service.runtime import Runtime
 from service.tasks import rows
@@ -79,7 +80,8 @@ async def carry_out(runtime: Runtime, site: Site, task: TaskRow, cancelled: Canc
     try:
         outcome = await _handle_and_record(runtime, site, task, cancelled)
     except asyncio.CancelledError:
-        outcome = await asyncio.shield(_give_back(runtime, task))
+        letting_go = runtime.database.write(partial(_let_go, runtime, task))
+        outcome = await asyncio.shield(letting_go)
         raise
     finally:
         _publish(runtime, task, outcome, time.perf_counter() - started)
@@ -92,6 +94,8 @@ async def _handle_and_record(
         async with cancelled.heeded():
             outcome = await _attempt(runtime, site, task, cancelled)
         return await _record_success(runtime, task, outcome)
+    except TaskCancelled:
+        return await _recorded(runtime, partial(_let_go, runtime, task))
     except Exception as error:  # noqa: BLE001 - whatever a handler raises belongs in its row
         return await _record_failure(runtime, task, error)
 
@@ -154,8 +158,7 @@ async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> 
     wait = _wait(runtime, task, error)
 
     def record(session: Session) -> str:
-        if ended := rows.cancel_running(session, task):
-            runtime.registry.tell(session, ended)
+        if _is_cancelled(runtime, task, session):
             return "cancelled"
         if wait is not None:
             kept = rows.retry_later(session, task, failure, wait)
@@ -194,14 +197,18 @@ def _wait(runtime: Runtime, task: TaskRow, error: Exception) -> timedelta | None
     return runtime.registry[task.kind].retry.wait(task.attempt)
 
 
-async def _give_back(runtime: Runtime, task: TaskRow) -> str:
-    def record(session: Session) -> str:
-        if ended := rows.cancel_running(session, task):
-            runtime.registry.tell(session, ended)
-            return "cancelled"
-        return "given_back" if rows.give_back(session, task) else "lease_lost"
+def _let_go(runtime: Runtime, task: TaskRow, session: Session) -> str:
+    """Record an attempt that was interrupted: the row says whether somebody cancelled it."""
+    if _is_cancelled(runtime, task, session):
+        return "cancelled"
+    return "given_back" if rows.give_back(session, task) else "lease_lost"
 
-    return await runtime.database.write(record)
+
+def _is_cancelled(runtime: Runtime, task: TaskRow, session: Session) -> bool:
+    """Whether the row asked for a stop, which has come now."""
+    ended = rows.cancel_running(session, task)
+    runtime.registry.tell(session, ended)
+    return bool(ended)
 
 
 def _failure(error: Exception) -> Failure:
