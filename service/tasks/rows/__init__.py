@@ -1,8 +1,8 @@
 """Every statement on the task table. Nothing else changes a task's status.
 
     waiting ──▶ queued ──▶ running ──▶ succeeded
-                  ▲  ▲        │├─┬──▶ failed ──(retry by hand)──▶ queued
-                  │  └retrying◀┘│└(asked to stop)──▶ cancelled
+                  ▲  ▲         │├─┬──▶ failed ──(retry by hand)──▶ queued
+                  │  └retrying◀┘│ └──▶ cancelled, if asked to stop
                   └─(given back)┘
     waiting | queued | retrying ──▶ cancelled ──(retry by hand)──▶ queued
 
