@@ -14,7 +14,7 @@ MAX_AHEAD = timedelta(days=366)
 
 
 def _iso(value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "T" not in value.upper():
         raise ValueError("must be a time in ISO 8601, with its zone")
     return value
 

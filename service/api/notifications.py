@@ -16,7 +16,6 @@ from service.api.deps import (
     Limit,
     Parts,
     PartsDep,
-    QueueRoom,
     RequestKey,
 )
 from service.api.problems import responses
@@ -43,7 +42,6 @@ ERRORS = responses(*BODY_ERRORS, Invalid, ChannelNotConfigured, QueueFull)
     responses=responses(
         *BODY_ERRORS, NotFound, Invalid, ChannelNotConfigured, KeyReused, QueueFull
     ),
-    dependencies=[QueueRoom],
     summary="Send a message in the background",
 )
 async def notify(
@@ -60,7 +58,6 @@ async def notify(
     "/send-notification/{email}",
     status_code=202,
     responses=ERRORS,
-    dependencies=[QueueRoom],
     tags=["tutorial"],
     summary="Send a message to an address, as the tutorial does",
 )
@@ -101,8 +98,7 @@ async def _send(
     key: str | None = None,
 ) -> NotificationAccepted:
     run_at = wanted.run_at if wanted.run_at and wanted.run_at > now() else None
-    if run_at:
-        await parts.admission.check_schedule()
+    await (parts.admission.check_schedule() if run_at else parts.admission.check_queue())
     channel = notifications.channel_for(wanted.channel, parts.runtime.notifiers)
     recipient = _address(wanted.recipient) if channel == "email" else wanted.recipient
     priority = Priority.named(wanted.priority) if wanted.priority else None
