@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 
 import anyio
 import structlog
-from sqlalchemy.orm import Session
 
 from service.models import now
 from service.runtime import Runtime
@@ -19,8 +19,11 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 
 
+#: Finished tasks can be a million, and to count those takes a second of a reader's time.
+FINISHED_SECONDS = 30.0
+
 #: Of each kind: how many tasks, by status.
-Tally = dict[str, dict[str, int]]
+Tally = Mapping[str, dict[str, int]]
 
 
 class Looks:
@@ -30,8 +33,9 @@ class Looks:
         self._runtime = runtime
         self._at = float("-inf")
         self._lock = anyio.Lock()
-        self._tally: Tally = {}
-        self._tallied_at = float("-inf")
+        self._finished: list[tuple[str, str, int]] = []
+        self._finished_at = float("-inf")
+        self._finished_lock = anyio.Lock()
 
     async def refresh(self) -> None:
         """Bring the gauges of rows and disks up to date; what fails keeps its last value."""
@@ -50,21 +54,15 @@ class Looks:
                 log.exception("metrics_stale")
 
     async def tally(self) -> Tally:
-        """The tasks of each kind by status, those of paused kinds as well.
-
-        Finished ones can be many: they are counted at most once a second, whoever asks.
-        """
-        async with self._lock:
-            if time.monotonic() - self._tallied_at >= LOOK_SECONDS:
-                self._tally = await self._runtime.database.read(_tally)
-                self._tallied_at = time.monotonic()
-            return self._tally
-
-
-def _tally(session: Session) -> Tally:
-    tally: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for kind, status, _, count, _ in rows.counts(session):
-        tally[kind][status] += count
-    for kind, status, count in rows.finished(session):
-        tally[kind][status] += count
-    return {kind: dict(counts) for kind, counts in tally.items()}
+        """The tasks of each kind by status; the finished ones as they were a while ago."""
+        read = self._runtime.database.read
+        async with self._finished_lock:
+            if time.monotonic() - self._finished_at >= FINISHED_SECONDS:
+                self._finished = await read(rows.finished)
+                self._finished_at = time.monotonic()
+        tally: Tally = defaultdict(lambda: defaultdict(int))
+        for kind, status, _, count, _ in await read(rows.counts):
+            tally[kind][status] += count
+        for kind, status, count in self._finished:
+            tally[kind][status] += count
+        return tally

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, aliased
 from service.errors import NotFound, WrongState
 from service.models import Task
 from service.tasks.rows.control import RETRYABLE, cancel, retry
-from service.tasks.words import LIVE, NOT_BEGUN, Ended
+from service.tasks.rows.dedup import is_unfinished
+from service.tasks.words import NOT_BEGUN, Ended
 
 Condition = ColumnElement[bool]
 
@@ -29,9 +30,10 @@ def _can_be_retried() -> Condition:
     before, twin = aliased(Task), aliased(Task)
     waits = exists().where(before.id == Task.after_id, before.status != "succeeded")
     has_a_twin = exists().where(
-        twin.kind == Task.kind, twin.dedup_key == Task.dedup_key, twin.status.in_(LIVE)
+        twin.kind == Task.kind, twin.dedup_key == Task.dedup_key, is_unfinished(twin)
     )
-    return and_(Task.status.in_(RETRYABLE), ~waits, ~has_a_twin)
+    first, alone = or_(Task.after_id.is_(None), ~waits), or_(Task.dedup_key.is_(None), ~has_a_twin)
+    return and_(Task.status.in_(RETRYABLE), first, alone)
 
 
 @dataclass(frozen=True)
