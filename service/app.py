@@ -17,7 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import files, images, items, notifications, problems, system, tasks, users
+from service.api import (
+    bulk,
+    files,
+    images,
+    items,
+    kinds,
+    notifications,
+    problems,
+    system,
+    tasks,
+    users,
+)
 from service.api.admission import Admission
 from service.api.deps import Parts
 from service.api.ingest import Ingest
@@ -39,13 +50,13 @@ log = structlog.get_logger(__name__)
 #: Response headers that a page on another origin may read.
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")
 #: What an upload page may send beyond the plain headers.
-ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match")
+ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match", "Idempotency-Key")
 
 
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
-    for noun in (images, files, users, items, notifications, tasks):
+    for noun in (images, files, users, items, notifications, bulk, tasks, kinds):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     return app
 

@@ -99,11 +99,12 @@ def _serve(settings: Settings, application: str) -> None:
     """Serve an application of `service.app`; a setting that cannot be used ends the program."""
     with shared_metrics(settings.workers):
         from service import app
+        from service.kinds import KINDS
         from service.runtime import check
         from service.server import serve as serve_until_stopped
 
         try:
-            check(settings)
+            check(settings, KINDS)
             code = serve_until_stopped(settings, getattr(app, application))
         except (ValueError, OSError) as error:
             print(error, file=sys.stderr)  # noqa: T201 - for a person

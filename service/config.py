@@ -6,6 +6,7 @@ test compares the two.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,19 +16,41 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KIB = 1024
 MIB = 1024 * KIB
+DAY_SECONDS = 86_400
 
 #: What a form may weigh beyond its files: boundaries, part headers, the other fields.
 FORM_OVERHEAD_BYTES = 64 * KIB
 
 
+def _words(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
+
+
 def _split(value: object) -> object:
     """`a, b` as the environment has it, as a list."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return _words(value) if isinstance(value, str) else value
+
+
+def _time_limits(value: object) -> object:
+    """`image.process=120, item.process=3600` as the environment has it, as pairs."""
+    return tuple(map(_time_limit, _words(value))) if isinstance(value, str) and value else value
+
+
+def _time_limit(pair: str) -> tuple[str, float]:
+    kind, _, text = pair.partition("=")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not kind.strip() or not 0 < seconds < math.inf:
+        raise ValueError(f"{pair!r} is not a kind of task and its seconds, as image.process=120")
+    return kind.strip(), seconds
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Format = Literal["jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split)]
+TimeLimits = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_time_limits)]
 
 
 class Settings(BaseSettings):
@@ -67,6 +90,21 @@ class Settings(BaseSettings):
     )
     max_queued_tasks: int = Field(
         10_000, ge=1, description="Tasks that may wait before new work is refused with 503."
+    )
+    max_scheduled_tasks: int = Field(
+        100_000, ge=1, description="Tasks that may be scheduled for later before more get a 503."
+    )
+    time_limits: TimeLimits = Field(
+        (),
+        description="Time limits in place of the kinds' own, in seconds: `image.process=60,…`.",
+    )
+    keep_tasks_seconds: float = Field(
+        7 * DAY_SECONDS,
+        ge=0,
+        description="Age at which succeeded and cancelled tasks are removed; 0: never.",
+    )
+    keep_failed_tasks_seconds: float = Field(
+        30 * DAY_SECONDS, ge=0, description="Age at which failed tasks are removed; 0: never."
     )
     max_crashes: int = Field(
         2, ge=1, description="Times a task may take its process down before it is failed."

@@ -27,6 +27,17 @@ def add_rows(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> N
         connection.exec_driver_sql(insertion.sql(len(rows)), values)
 
 
+def add_row_unless_there(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
+    """Insert a row unless one that must be unique beside it is there; say whether it was.
+
+    Safe against others who do the same at the same moment: who comes second waits, then loses.
+    """
+    connection = session.connection()
+    insertion = _insertion(table, connection.dialect)
+    statement = insertion.sql(1) + " ON CONFLICT DO NOTHING"
+    return connection.exec_driver_sql(statement, tuple(insertion.bind(row))).rowcount == 1
+
+
 @dataclass(frozen=True)
 class _Insertion:
     """An INSERT into one table, made ready once."""

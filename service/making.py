@@ -6,11 +6,11 @@ Nothing is written to the database here: whoever calls records what was made.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import takewhile
 
 from service.imaging import Probe, Recipe, Rendered, plan, render
 from service.storage import Blob
@@ -45,16 +45,31 @@ def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
     return f"{image_id}/{recipe.name}.{recipe.digest}.{fmt}"
 
 
-async def make(work: Work, source: Source) -> list[Made]:
-    """Run the pipeline in a thread; each variant is stored while the next one is made."""
+class GivenUp(Exception):
+    """Nobody waits for this work any more: it was cancelled, or its time is over."""
+
+
+async def make(
+    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+) -> list[Made]:
+    """Run the pipeline in a thread; each variant is stored while the next one is made.
+
+    `progress` is told after each one how much of the picture is done, from 0 to 1.
+    """
     if not source.recipes:
         return []
     await work.uploads.stat(source.image_id)
     given_up = threading.Event()
     loop = asyncio.get_running_loop()
+    stored = itertools.count(1)
+
+    async def store(variant: Rendered) -> Made:
+        made = await _store(work, source, variant)
+        await progress(next(stored) / len(source.recipes))
+        return made
 
     def hand_over(variant: Rendered) -> Future[Made]:
-        return asyncio.run_coroutine_threadsafe(_store(work, source, variant), loop)
+        return asyncio.run_coroutine_threadsafe(store(variant), loop)
 
     try:
         return await work.threads.run(_render, work, source, hand_over, given_up)
@@ -68,30 +83,41 @@ def _render(
     hand_over: Callable[[Rendered], Future[Made]],
     given_up: threading.Event,
 ) -> list[Made]:
-    """The pixels, in a thread: at most two encoded variants are in memory at a time.
+    """The pixels, in a thread.
 
-    Nothing can stop a thread: it looks between two variants whether anybody still waits.
+    Nothing can stop a thread: it looks between two steps whether anybody still waits.
     """
 
     def observe(stage: str, fmt: str, seconds: float) -> None:
         work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
 
-    made: list[Made] = []
-    under_way: Future[Made] | None = None
+    def checkpoint() -> None:
+        if given_up.is_set():
+            raise GivenUp
+
     path = work.uploads.path(source.image_id)
+    variants = render(path, source.probe, source.recipes, observe=observe, checkpoint=checkpoint)
     try:
-        variants = render(path, source.probe, source.recipes, observe=observe)
-        for variant in takewhile(lambda _: not given_up.is_set(), variants):
-            if under_way:
-                made.append(under_way.result(STORE_SECONDS))
-            under_way = hand_over(variant)
-        if under_way:
-            made.append(under_way.result(STORE_SECONDS))
+        return list(_stored(variants, hand_over))
+    except GivenUp:
+        raise
     except Exception:
         for recipe in source.recipes:
             work.metrics.variants.labels(plan(source.probe, recipe).format, "failed").inc()
         raise
-    return made
+
+
+def _stored(
+    variants: Iterator[Rendered], hand_over: Callable[[Rendered], Future[Made]]
+) -> Iterator[Made]:
+    """Each variant once it is stored: at most two encoded ones are in memory at a time."""
+    under_way: Future[Made] | None = None
+    for variant in variants:
+        if under_way:
+            yield under_way.result(STORE_SECONDS)
+        under_way = hand_over(variant)
+    if under_way:
+        yield under_way.result(STORE_SECONDS)
 
 
 async def _store(work: Work, source: Source, variant: Rendered) -> Made:

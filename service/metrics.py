@@ -8,7 +8,7 @@ an address), and every series of an enum there from the start, at nought.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import product
 from typing import Literal
@@ -38,9 +38,10 @@ SIZE_BUCKETS = tuple(16 * KIB * 4**power for power in range(8))  # 16 KiB … 25
 MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 24, 50, 100)
 
 #: How an attempt at a task can end.
-OUTCOMES = ("succeeded", "retrying", "failed", "given_back", "lease_lost")
-#: Statuses of tasks that have not finished.
-LIVE = ("waiting", "queued", "retrying", "running")
+OUTCOMES = ("succeeded", "retrying", "failed", "cancelled", "given_back", "lease_lost")
+#: Statuses of tasks that have not finished; `scheduled` is queued, but for later.
+LIVE = ("waiting", "scheduled", "queued", "retrying", "running")
+FINAL = ("succeeded", "failed", "cancelled")
 DUE = ("queued", "retrying")
 STAGES = ("decode", "transform", "encode", "store")
 SOURCE_FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp")
@@ -158,6 +159,10 @@ class Metrics:
             for outcome in OUTCOMES:
                 self.attempts.labels(kind, outcome)
         self.tasks = self._gauge("tasks", "Unfinished tasks now.", "kind", "status")
+        self.paused = self._gauge("task_kind_paused", "1 where nobody claims the kind.", "kind")
+        self.pruned = self._counter("tasks_pruned", "Finished tasks removed by age.", "status")
+        for status in FINAL:
+            self.pruned.labels(status)
         self.queue_depth = self._gauge("queue_depth", "Tasks that wait to be run.", "priority")
         self.oldest_age = self._gauge(
             "task_oldest_age_seconds", "Age of the task that has been due longest.", "priority"
@@ -218,6 +223,11 @@ class Metrics:
         for priority in PRIORITIES:
             self.queue_depth.labels(priority).set(depths[priority])
             self.oldest_age.labels(priority).set(ages[priority])
+
+    def set_paused(self, paused: Collection[str]) -> None:
+        """Show which kinds are paused."""
+        for kind in self._kinds:
+            self.paused.labels(kind).set(kind in paused)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="pixmill", registry=self.registry)

@@ -96,13 +96,23 @@ def _unobserved(_stage: str, _format: str, _seconds: float) -> None:
     """Where nobody measures."""
 
 
+def _undisturbed() -> None:
+    """Where nobody interrupts."""
+
+
 def render(
-    source: Path, probe: Probe, recipes: Sequence[Recipe], *, observe: Observe = _unobserved
+    source: Path,
+    probe: Probe,
+    recipes: Sequence[Recipe],
+    *,
+    observe: Observe = _unobserved,
+    checkpoint: Callable[[], None] = _undisturbed,
 ) -> Iterator[Rendered]:
     """Make the variants, largest first; each has the size that `plan` foretold.
 
     Of a moving picture the first frame is taken. Colours become sRGB, and nothing but pixels
-    is kept. Memory: about 40 MiB for a 20-megapixel photograph's usual variants.
+    is kept. Memory: about 40 MiB for a 20-megapixel photograph's usual variants. Between two
+    steps `checkpoint` is called; whatever it raises ends the work.
 
     Raises:
         BadPipeline: as `plan`, before anything is decoded.
@@ -113,12 +123,15 @@ def render(
     with _timed(observe, "decode", probe.format):
         pyramid = Pyramid((_decode(source, probe, [job.wanted for job in jobs]),))
     for index, job in enumerate(jobs):
+        checkpoint()
         with _timed(observe, "transform", job.planned.format):
             image, pyramid = pyramid.take(job.wanted)
             pyramid = pyramid.kept_for(later.wanted for later in jobs[index + 1 :])
-            image = _finish(exif.upright(image, probe.orientation), job)
+            image = _finish(exif.upright(image, probe.orientation), job, checkpoint)
+        checkpoint()
         with _timed(observe, "encode", job.planned.format):
             data = encode.encode(image, job.planned.format, job.recipe.quality)
+        checkpoint()
         yield _rendered(job, image, data)
 
 
@@ -189,13 +202,14 @@ def _detached(image: Image) -> Image:
     return detached
 
 
-def _finish(image: Image, job: _Job) -> Image:
+def _finish(image: Image, job: _Job, checkpoint: Callable[[], None]) -> Image:
     """What is left of the recipe once the pyramid has scaled the picture."""
     operations = job.recipe.operations
     if job.placement is not None and isinstance(operations[0], Resize):
         image = pad(image, job.placement, operations[0])
         operations = operations[1:]
     for operation in operations:
+        checkpoint()
         image = apply(image, operation)
     return image
 

@@ -11,12 +11,13 @@ runner. `rows` holds every statement on it, `runner` carries it out, `engines` s
 
 from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
-from service.tasks.rows import Step, cancel_about, chain, enqueue, is_queued
-from service.tasks.words import FINAL, Subject
-from service.tasks.work import Work
+from service.tasks.rows import Step, cancel_about, chain, enqueue
+from service.tasks.words import LIVE, Subject
+from service.tasks.work import Cancellation, Work
 
 __all__ = [
-    "FINAL",
+    "LIVE",
+    "Cancellation",
     "Kind",
     "Lane",
     "Outcome",
@@ -29,6 +30,5 @@ __all__ = [
     "cancel_about",
     "chain",
     "enqueue",
-    "is_queued",
     "task",
 ]

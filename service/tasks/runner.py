@@ -10,20 +10,22 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
-from service.errors import CapacityError, ServiceError, TimeLimitExceeded
+from service.errors import CapacityError, ServiceError, TaskCancelled, TimeLimitExceeded
 from service.events import Event
 from service.runtime import Runtime
 from service.tasks import rows
-from service.tasks.registry import Kind, Outcome
+from service.tasks.registry import Outcome
 from service.tasks.retry import is_transient
 from service.tasks.words import Failure, TaskRow
-from service.tasks.work import TIME_LIMIT, Threads, Work
+from service.tasks.work import TIME_LIMIT, Cancellation, Threads, Work
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +52,9 @@ class Site(Protocol):
         ...
 
 
-async def run(runtime: Runtime, site: Site, task_id: str) -> None:
+async def run(
+    runtime: Runtime, site: Site, task_id: str, cancelled: Cancellation | None = None
+) -> None:
     """Claim the task and carry it out; nothing happens if it is not there to be claimed."""
     for task in await runtime.database.write(
         rows.claim,
@@ -59,34 +63,45 @@ async def run(runtime: Runtime, site: Site, task_id: str) -> None:
         lease_seconds=runtime.settings.lease_seconds,
         only=task_id,
     ):
-        await carry_out(runtime, site, task)
+        await carry_out(runtime, site, task, cancelled or Cancellation())
 
 
-async def carry_out(runtime: Runtime, site: Site, task: TaskRow) -> None:
-    """Run a claimed task's handler and record how it ended. Raises nothing but a cancellation."""
+async def carry_out(runtime: Runtime, site: Site, task: TaskRow, cancelled: Cancellation) -> None:
+    """Run a claimed task's handler and record how it ended.
+
+    Raises nothing but the interruption by a stop, after which the task is back in the queue.
+    What the row asks for is done through `cancelled`, and is an end like the others.
+    """
     structlog.contextvars.bind_contextvars(
         task_id=task.id, kind=task.kind, attempt=task.attempt, request_id=task.request_id
     )
     started = time.perf_counter()
     outcome = "lease_lost"
     try:
-        outcome = await _handle_and_record(runtime, site, task)
+        outcome = await _handle_and_record(runtime, site, task, cancelled)
     except asyncio.CancelledError:
-        outcome = await asyncio.shield(_give_back(runtime, task))
+        letting_go = runtime.database.write(partial(_let_go, runtime, task))
+        outcome = await asyncio.shield(letting_go)
         raise
     finally:
         _publish(runtime, task, outcome, time.perf_counter() - started)
 
 
-async def _handle_and_record(runtime: Runtime, site: Site, task: TaskRow) -> str:
+async def _handle_and_record(
+    runtime: Runtime, site: Site, task: TaskRow, cancelled: Cancellation
+) -> str:
     try:
-        outcome = await _attempt(runtime, site, runtime.registry[task.kind], task)
+        async with cancelled.heeded():
+            outcome = await _attempt(runtime, site, task, cancelled)
         return await _record_success(runtime, task, outcome)
+    except TaskCancelled:
+        return await _recorded(runtime, partial(_let_go, runtime, task))
     except Exception as error:  # noqa: BLE001 - whatever a handler raises belongs in its row
         return await _record_failure(runtime, task, error)
 
 
-async def _attempt(runtime: Runtime, site: Site, kind: Kind, task: TaskRow) -> Outcome:
+async def _attempt(runtime: Runtime, site: Site, task: TaskRow, cancelled: Cancellation) -> Outcome:
+    kind = runtime.registry[task.kind]
     work = Work(
         task=task,
         settings=runtime.settings,
@@ -97,6 +112,7 @@ async def _attempt(runtime: Runtime, site: Site, kind: Kind, task: TaskRow) -> O
         metrics=runtime.metrics,
         threads=site.threads,
         progress=_progress(runtime, task),
+        cancelled=cancelled,
     )
     limit = asyncio.timeout(kind.time_limit)
     try:
@@ -110,14 +126,18 @@ async def _attempt(runtime: Runtime, site: Site, kind: Kind, task: TaskRow) -> O
 
 
 def _progress(runtime: Runtime, task: TaskRow) -> Callable[[float], Awaitable[None]]:
-    """A report function that writes to the row no more often than PROGRESS_SECONDS."""
+    """A report function that writes to the row no more often than PROGRESS_SECONDS.
+
+    A report that the database does not take is left out: it is no reason to fail.
+    """
     written = time.monotonic()
 
     async def report(fraction: float) -> None:
         nonlocal written
         if time.monotonic() - written >= PROGRESS_SECONDS:
             written = time.monotonic()
-            await runtime.database.write(rows.report_progress, task, fraction)
+            with suppress(CapacityError):
+                await runtime.database.write(rows.report_progress, task, fraction)
 
     return report
 
@@ -138,6 +158,8 @@ async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> 
     wait = _wait(runtime, task, error)
 
     def record(session: Session) -> str:
+        if _is_cancelled(runtime, task, session):
+            return "cancelled"
         if wait is not None:
             kept = rows.retry_later(session, task, failure, wait)
             return "retrying" if kept else "lease_lost"
@@ -151,7 +173,8 @@ async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> 
         # The lease runs out and the sweep takes the task up again.
         log.exception("task_not_recorded")
         return "lease_lost"
-    log.warning("task_attempt_failed", outcome=ended, code=failure.code, error=failure.message)
+    if ended != "cancelled":
+        log.warning("task_attempt_failed", outcome=ended, code=failure.code, error=failure.message)
     return ended
 
 
@@ -174,9 +197,18 @@ def _wait(runtime: Runtime, task: TaskRow, error: Exception) -> timedelta | None
     return runtime.registry[task.kind].retry.wait(task.attempt)
 
 
-async def _give_back(runtime: Runtime, task: TaskRow) -> str:
-    kept = await runtime.database.write(rows.give_back, task)
-    return "given_back" if kept else "lease_lost"
+def _let_go(runtime: Runtime, task: TaskRow, session: Session) -> str:
+    """Record an attempt that was interrupted: the row says whether somebody cancelled it."""
+    if _is_cancelled(runtime, task, session):
+        return "cancelled"
+    return "given_back" if rows.give_back(session, task) else "lease_lost"
+
+
+def _is_cancelled(runtime: Runtime, task: TaskRow, session: Session) -> bool:
+    """Whether the row asked for a stop, which has come now."""
+    ended = rows.cancel_running(session, task)
+    runtime.registry.tell(session, ended)
+    return bool(ended)
 
 
 def _failure(error: Exception) -> Failure:

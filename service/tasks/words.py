@@ -10,6 +10,8 @@ from typing import Any
 STATUSES = ("waiting", "queued", "running", "retrying", "succeeded", "failed", "cancelled")
 #: Due as soon as `run_at` has come.
 DUE = ("queued", "retrying")
+#: Can be cancelled at once; what runs can only be asked to stop.
+NOT_BEGUN = ("waiting", *DUE)
 #: Not finished: what the depth of the queue counts, and what a stop must not lose.
 LIVE = ("waiting", "queued", "retrying", "running")
 FINAL = ("succeeded", "failed", "cancelled")

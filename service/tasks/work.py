@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from service.config import Settings
 from service.database import Database
+from service.errors import TaskCancelled
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
@@ -28,6 +30,44 @@ class Threads(Protocol):
         ...
 
 
+class Cancellation:
+    """Somebody's wish that one attempt stop.
+
+    A handler that waits on the event loop is interrupted; a thread looks at `is_asked` between
+    two steps. What runs an attempt elsewhere, in a child process, ends that when it is itself
+    interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._scope: asyncio.Timeout | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the attempt is to stop; from any thread."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """Interrupt the attempt where it waits; on its event loop. Twice is as good as once."""
+        if not self.is_asked and self._scope:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._asked.set()
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[None]:
+        """What is done inside is interrupted when somebody asks. Raises: TaskCancelled, then."""
+        self._scope = scope = asyncio.timeout(0 if self.is_asked else None)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise TaskCancelled("The task was cancelled while it ran.") from None
+            raise
+        finally:
+            self._scope = None
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt at a task, as its handler sees it."""
@@ -42,6 +82,8 @@ class Work:
     threads: Threads
     #: Tell how far the attempt is, from 0 to 1.
     progress: Callable[[float], Awaitable[None]]
+    #: Whether somebody wants it to stop.
+    cancelled: Cancellation
 
 
 #: The time limit of the attempt that runs here; whoever makes it wait for us stops its clock.

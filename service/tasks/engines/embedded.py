@@ -1,26 +1,34 @@
 """The engine inside the API's own process: it claims due rows and carries them out.
 
-Two loops. `_work` fills free places with due tasks, the most urgent first; it is woken by
-`submit`, by the end of a task, and by a slow clock that finds what nobody told it of. `_keep`
-renews the leases of what runs here and rescues what dead workers left.
+Three loops. `_work` fills free places with due tasks, the most urgent first; it is woken by
+`submit`, by the end of a task, at the time the next one is due, and by a slow clock that finds what
+nobody told it of. `_keep` renews the leases of what runs here and rescues what dead workers left.
+`_heed` looks whether another process was asked to cancel what runs here; what this process was
+asked it hears at once, as an event.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
+from service.events import Event, Listener
+from service.models import now
 from service.runtime import Runtime
 from service.tasks import rows, runner
 from service.tasks.engines.liveness import Liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
 from service.tasks.words import TaskRow
+from service.tasks.work import Cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +36,19 @@ log = structlog.get_logger(__name__)
 LIGHT_PLACES = 16
 #: Places for pictures, a thread: while one is decoded, another is stored and recorded.
 PIXEL_PLACES_PER_THREAD = 2
+
+
+#: Longest wait before a wish to cancel that another process took is seen, in seconds.
+HEED_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Running:
+    """What occupies a place."""
+
+    lane: Lane
+    row: TaskRow
+    cancelled: Cancellation
 
 
 class EmbeddedEngine:
@@ -42,7 +63,7 @@ class EmbeddedEngine:
             Lane.PIXELS: PIXEL_PLACES_PER_THREAD * self._settings.pixel_threads,
             Lane.LIGHT: LIGHT_PLACES,
         }
-        self._running: dict[asyncio.Task[None], tuple[Lane, TaskRow]] = {}
+        self._running: dict[asyncio.Task[None], Running] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._draining = False
@@ -58,9 +79,11 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Rescue what dead workers of this machine left, then begin both loops."""
         await self._rescue()
+        self._runtime.events.subscribe(self._hearer(asyncio.get_running_loop()))
         self._loops = [
             asyncio.create_task(self._repeat(self._work), name="engine-work"),
             asyncio.create_task(self._repeat(self._keep), name="engine-keep"),
+            asyncio.create_task(self._repeat(self._heed), name="engine-heed"),
         ]
 
     def submit(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - the rows say it better
@@ -89,7 +112,7 @@ class EmbeddedEngine:
 
     @property
     def is_alive(self) -> bool:
-        """Whether both loops run."""
+        """Whether all loops run."""
         return bool(self._loops) and not any(loop.done() for loop in self._loops)
 
     async def _repeat(self, step: Callable[[], Awaitable[bool]]) -> None:
@@ -109,20 +132,23 @@ class EmbeddedEngine:
             return False
         self._wake.clear()
         free = self._free()
-        claimed = await self._runtime.database.write(self._claim, free)
+        claimed, next_due = await self._runtime.database.write(self._claim, free)
         for lane, task in claimed:
             self._begin(lane, task)
         if not claimed:  # else there may be more: look again at once
-            await self._wait_for_work()
+            await self._wait_for_work(next_due)
         return True
 
     def _free(self) -> dict[Lane, int]:
-        taken = [lane for lane, _ in self._running.values()]
+        taken = [one.lane for one in self._running.values()]
         return {lane: places - taken.count(lane) for lane, places in self._places.items()}
 
-    def _claim(self, session: Session, free: dict[Lane, int]) -> list[tuple[Lane, TaskRow]]:
+    def _claim(
+        self, session: Session, free: dict[Lane, int]
+    ) -> tuple[list[tuple[Lane, TaskRow]], datetime | None]:
+        """What was claimed; where that is nothing, when the next task will be due."""
         lease_seconds = self._settings.lease_seconds
-        return [
+        claimed = [
             (lane, task)
             for lane, limit in free.items()
             if limit
@@ -130,10 +156,13 @@ class EmbeddedEngine:
                 session, worker=self.worker, limit=limit, lease_seconds=lease_seconds, lane=lane
             )
         ]
+        return claimed, None if claimed else rows.next_due(session, now())
 
     def _begin(self, lane: Lane, row: TaskRow) -> None:
-        task = asyncio.create_task(runner.carry_out(self._runtime, self, row), name=row.id)
-        self._running[task] = (lane, row)
+        cancelled = Cancellation()
+        attempt = runner.carry_out(self._runtime, self, row, cancelled)
+        task = asyncio.create_task(attempt, name=row.id)
+        self._running[task] = Running(lane, row, cancelled)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
@@ -143,17 +172,41 @@ class EmbeddedEngine:
             self._runtime.metrics.engine_errors.inc()
             log.error("task_escaped", exc_info=error)
 
-    async def _wait_for_work(self) -> None:
-        try:
-            async with asyncio.timeout(self._settings.poll_seconds):
+    async def _wait_for_work(self, next_due: datetime | None) -> None:
+        seconds = self._settings.poll_seconds
+        if next_due:
+            seconds = min(seconds, max(0.0, (next_due - now()).total_seconds()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
+
+    async def _heed(self) -> bool:
+        """Stop what another process was asked to cancel; for ever."""
+        await asyncio.sleep(min(HEED_SECONDS, self._settings.poll_seconds))
+        ids = [one.row.id for one in self._running.values()]
+        if ids:
+            for task_id in await self._runtime.database.read(rows.asked_to_stop, ids):
+                self._cancel(task_id)
+        return True
+
+    def _hearer(self, loop: asyncio.AbstractEventLoop) -> Listener:
+        """A listener that stops at once what this process was asked to cancel."""
+
+        def hear(event: Event) -> None:
+            if event.name == "task.cancel_requested":
+                loop.call_soon_threadsafe(self._cancel, event.fields["id"])
+
+        return hear
+
+    def _cancel(self, task_id: str) -> None:
+        for one in self._running.values():
+            if one.row.id == task_id:
+                one.cancelled.ask()
 
     async def _keep(self) -> bool:
         """Renew what runs here and rescue what does not run anywhere; for ever."""
         await asyncio.sleep(min(self._settings.lease_seconds / 3, self._settings.sweep_seconds))
-        tokens = [row.lease_token for _, row in self._running.values()]
+        tokens = [one.row.lease_token for one in self._running.values()]
         if tokens:
             await self._runtime.database.write(rows.renew, tokens, self._settings.lease_seconds)
         await self._rescue()
@@ -169,7 +222,7 @@ class EmbeddedEngine:
             self._wake.set()
 
     def _lost(self, session: Session) -> list[TaskRow]:
-        mine = {row.lease_token for _, row in self._running.values()}
+        mine = {one.row.lease_token for one in self._running.values()}
         lost = rows.lost(session, self._liveness.dead(rows.workers(session)))
         return [task for task in lost if task.lease_token not in mine]
 

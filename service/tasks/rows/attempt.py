@@ -18,6 +18,7 @@ from service.tasks.rows.statements import (
     detail_of,
     failed_with,
     is_due,
+    is_not_paused,
     mine,
     note,
     row_of,
@@ -29,7 +30,7 @@ from service.tasks.words import Ended, Failure, TaskRow
 _DUE = (
     select(TASKS.c.id)
     .where(is_due, TASKS.c.run_at <= bindparam("at"))
-    .where(TASKS.c.lane == bindparam("lane"))
+    .where(TASKS.c.lane == bindparam("lane"), is_not_paused)
     .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
     .limit(bindparam("limit"))
 )
@@ -45,7 +46,10 @@ def claim(
     only: str | None = None,
     at: datetime | None = None,
 ) -> list[TaskRow]:
-    """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`."""
+    """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`.
+
+    Tasks of paused kinds are passed over.
+    """
     at = at or now()
     token = new_id()
     if only is None:
@@ -57,7 +61,7 @@ def claim(
         return []
     claimed = session.execute(
         update(Task)
-        .where(Task.id.in_(ids), is_due, Task.run_at <= at)
+        .where(Task.id.in_(ids), is_due, Task.run_at <= at, is_not_paused)
         .values(
             status="running",
             attempt=Task.attempt + 1,

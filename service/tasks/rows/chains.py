@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.models import Task
 from service.tasks.rows.statements import note
-from service.tasks.words import Ended
+from service.tasks.words import NOT_BEGUN, Ended
 
 
 def release_next(session: Session, task_id: str, at: datetime) -> None:
@@ -19,31 +19,39 @@ def release_next(session: Session, task_id: str, at: datetime) -> None:
         note(session, at, (following, "released", {"after": task_id}))
 
 
-def cancel_one(session: Session, task_id: str, at: datetime, detail: dict[str, Any]) -> Ended:
-    kind, payload = session.execute(
+def cancel_one(session: Session, task_id: str, at: datetime, detail: dict[str, Any]) -> list[Ended]:
+    """Cancel a task that has not begun, and what waits for it; nothing if it has."""
+    cancelled = session.execute(
         update(Task)
-        .where(Task.id == task_id)
+        .where(Task.id == task_id, Task.status.in_(NOT_BEGUN))
         .values(status="cancelled", finished_at=at)
         .returning(Task.kind, Task.payload)
-    ).one()
+    ).first()
+    if cancelled is None:
+        return []
     note(session, at, (task_id, "cancelled", detail))
-    return Ended(kind, payload, "cancelled", "The task was cancelled.")
+    kind, payload = cancelled
+    ended = Ended(kind, payload, "cancelled", "The task was cancelled.")
+    return [ended, *cancel_next(session, task_id, at)]
 
 
 def cancel_next(session: Session, task_id: str, at: datetime) -> list[Ended]:
     """Cancel what waits for `task_id`, and what waits for that, to the end of the chain."""
-    ended: list[Ended] = []
-    for following in next_of(session, task_id, "waiting"):
-        ended.append(cancel_one(session, following, at, {"because": task_id}))
-        ended += cancel_next(session, following, at)
-    return ended
+    return [
+        ended
+        for following in next_of(session, task_id, "waiting")
+        for ended in cancel_one(session, following, at, {"because": task_id})
+    ]
 
 
 def revive_next(session: Session, task_id: str, at: datetime) -> None:
     """Let what was cancelled with `task_id` wait for it again."""
     for following in next_of(session, task_id, "cancelled"):
         session.execute(
-            update(Task).where(Task.id == following).values(status="waiting", finished_at=None)
+            update(Task)
+            .where(Task.id == following)
+            # Without its key: another task may have been enqueued under that one meanwhile.
+            .values(status="waiting", finished_at=None, dedup_key=None)
         )
         note(session, at, (following, "revived", {"after": task_id}))
         revive_next(session, following, at)

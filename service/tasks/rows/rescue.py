@@ -21,6 +21,7 @@ from service.tasks.rows.statements import (
     note,
     row_of,
 )
+from service.tasks.rows.stopping import cancel_running
 from service.tasks.words import Ended, Failure, TaskRow
 
 
@@ -43,9 +44,12 @@ def rescue(
     """Take a lost task from its dead worker: back to the queue, or failed after too many crashes.
 
     A crash spends no attempt; it is counted by itself, so that a task that kills its process
-    cannot do so for ever. Returns what ended by it, or None if somebody else was quicker.
+    cannot do so for ever. A task that was asked to stop is cancelled instead.
+    Returns what ended by it, or None if somebody else was quicker.
     """
     at = at or now()
+    if stopped := cancel_running(session, task, at):
+        return stopped
     crashes = task.crashes + 1
     failure = Failure("worker_lost", f"The process died {crashes} times during this task.")
     if crashes < max_crashes:
