@@ -30,7 +30,7 @@ from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
 from service.runtime import open_runtime
-from service.tasks.engines import open_engine
+from service.tasks.engines import Engine, open_engine
 from service.upkeep import keep_house
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.worn_out = lambda: None
     app.include_router(system.router)
     for noun in (images, files, users, items, notifications, tasks):
         app.include_router(noun.router, responses=problems.responses(Invalid))
@@ -83,16 +84,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             runtime, engine, Admission(runtime), Ingest(runtime), Looks(runtime), waiting
         )
         await engine.start()
-        house = asyncio.create_task(keep_house(runtime), name="upkeep")
+        beside = [
+            asyncio.create_task(keep_house(runtime), name="upkeep"),
+            asyncio.create_task(_end_when_worn_out(app, engine), name="worn-out"),
+        ]
         log.info("started", engine=settings.engine, threads=settings.pixel_threads)
         try:
             yield
         finally:
             await engine.drain(settings.drain_seconds)
             await engine.stop()
-            house.cancel()
-            await asyncio.gather(house, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             log.info("stopped")
+
+
+async def _end_when_worn_out(app: FastAPI, engine: Engine) -> None:
+    """Drain and ask the server to end, so that a fresh process takes this one's place."""
+    await engine.worn_out()
+    log.error("worn_out")
+    await engine.drain(app.state.settings.drain_seconds)
+    app.state.worn_out()
 
 
 def _metrics(app: FastAPI) -> Metrics:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvicorn
@@ -18,6 +19,9 @@ from rich.console import Console
 from service import __version__
 from service.config import Settings
 
+if TYPE_CHECKING:
+    from service.tasks.engines import EmbeddedEngine, NoEngine
+
 cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -26,6 +30,8 @@ cli = typer.Typer(
 
 #: What a stop waits for open requests, in seconds, before the engine drains.
 REQUEST_GRACE_SECONDS = 10
+#: How a process ends that asks to be replaced: too many of its threads hang.
+EXIT_WORN_OUT = 4
 
 
 @cli.command(epilog="Every setting is an environment variable as well: see `pixmill settings`.")
@@ -38,6 +44,7 @@ def serve(
 ) -> None:
     """Start the API and, unless told otherwise, the engine that works its tasks."""
     from service.app import create_app
+    from service.kinds import KINDS
     from service.logs import configure_logs
     from service.protocol import BoundedProtocol
     from service.runtime import check
@@ -47,13 +54,14 @@ def serve(
         chosen["engine"] = "embedded" if engine else "none"
     settings = _settings(**chosen)
     try:
-        check(settings)
+        check(settings, KINDS)
     except ValueError as error:
         print(error, file=sys.stderr)  # noqa: T201 - for a person
         raise typer.Exit(2) from None
     configure_logs(settings)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -69,10 +77,12 @@ def serve(
     # asked for, not a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     server = _server(config, settings)
+    app.state.worn_out = lambda: setattr(server, "should_exit", True)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
         raise typer.Exit(3)
+    _leave(app.state.parts.engine)
 
 
 @cli.command()
@@ -120,6 +130,20 @@ def upload(
     from service.client import upload_all
 
     raise typer.Exit(0 if upload_all(server, files, preset or []) else 1)
+
+
+def _leave(engine: EmbeddedEngine | NoEngine) -> None:
+    """End, also where a thread hangs: the interpreter itself would wait for it for ever."""
+    from service.tasks.engines import EmbeddedEngine
+
+    if not isinstance(engine, EmbeddedEngine):
+        return
+    code = EXIT_WORN_OUT if engine.is_worn_out else 0
+    if engine.threads.busy:  # all is closed and written by now, and such a thread only reads
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 class _Server(uvicorn.Server):

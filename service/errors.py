@@ -36,6 +36,9 @@ the task runner reads `transient` to decide whether another attempt can help.
         ├── SubjectGone                 500     subject_gone
         ├── SomeFailed                  500     some_failed         yes
         ├── TimeLimitExceeded           500     time_limit          yes
+        ├── WorkerCrashed               500     worker_crashed      yes
+        ├── OutOfMemory                 500     out_of_memory       yes
+        ├── ChildNotStarted             500     child_not_started   yes
         ├── WorkerLost                  500     worker_lost
         └── UnknownKind                 500     unknown_kind
 """
@@ -202,6 +205,22 @@ class SomeFailed(TaskError):
 
 class TimeLimitExceeded(TaskError):
     code, title, transient = "time_limit", "The attempt ran past its time limit", True
+
+
+class WorkerCrashed(TaskError):
+    code, title, transient = "worker_crashed", "The child process died during the attempt", True
+
+
+class OutOfMemory(TaskError):
+    code, title, transient = (
+        "out_of_memory",
+        "The attempt needed too much memory",
+        True,
+    )
+
+
+class ChildNotStarted(TaskError):
+    code, title, transient = "child_not_started", "No child process could be started", True
 
 
 class WorkerLost(TaskError):

@@ -59,6 +59,13 @@ REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DiskFull,
 )
 
+#: How an attempt in a child process may harm it.
+CRASHES: tuple[type[ServiceError], ...] = (
+    errors.WorkerCrashed,
+    errors.OutOfMemory,
+    errors.TimeLimitExceeded,
+)
+
 
 class Metrics:
     """The series of one runtime, in a registry of their own."""
@@ -141,6 +148,14 @@ class Metrics:
         self.run_seconds = self._histogram(
             "task_run_seconds", "From claimed to the end of the attempt.", TASK_BUCKETS, "kind"
         )
+        self.isolated = self._counter(
+            "isolated_attempts", "Attempts ended that ran in a child process.", "kind"
+        )
+        self.crashes = self._counter(
+            "isolated_crashes", "Attempts that killed their child or had it killed.", "reason"
+        )
+        for error in CRASHES:
+            self.crashes.labels(error.code)
         self.rescued = self._counter(
             "tasks_rescued", "Running tasks taken from a dead worker.", "outcome"
         )
@@ -150,6 +165,7 @@ class Metrics:
             self.enqueued.labels(kind)
             self.wait_seconds.labels(kind)
             self.run_seconds.labels(kind)
+            self.isolated.labels(kind)
             for outcome in OUTCOMES:
                 self.attempts.labels(kind, outcome)
         self.tasks = self._gauge("tasks", "Unfinished tasks now.", "kind", "status")
@@ -167,6 +183,14 @@ class Metrics:
                 self.notifications.labels(channel, outcome)
         self.threads = self._gauge("worker_threads", "Threads that may touch pixels.")
         self.threads_busy = self._gauge("worker_threads_busy", "Threads that do so now.")
+        self.threads_abandoned = self._gauge(
+            "threads_abandoned", "Threads that go on though their attempt was given up."
+        )
+        self.abandoned = self._counter(
+            "attempts_abandoned", "Attempts given up whose thread did not stop."
+        )
+        self.children = self._gauge("child_processes", "Child processes that there are.")
+        self.children_busy = self._gauge("child_processes_busy", "Child processes that work now.")
         self.engine_errors = self._counter("engine_errors", "Faults of the engine's own loops.")
         self.storage_free = self._gauge("storage_free_bytes", "Room left on the disk.", "store")
         for store in STORES:
@@ -186,6 +210,8 @@ class Metrics:
 
     def _on_ended(self, event: Event) -> None:
         self.attempts.labels(event.fields["kind"], event.fields["outcome"]).inc()
+        if event.fields["isolated"]:
+            self.isolated.labels(event.fields["kind"]).inc()
         self.run_seconds.labels(event.fields["kind"]).observe(event.fields["run_seconds"])
         self.wait_seconds.labels(event.fields["kind"]).observe(event.fields["wait_seconds"])
 

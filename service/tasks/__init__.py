@@ -9,7 +9,7 @@ A task is a row. It exists when the transaction that wrote it commits; an engine
 runner. `rows` holds every statement on it, `runner` carries it out, `engines` say when.
 """
 
-from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
+from service.tasks.registry import Isolation, Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
 from service.tasks.rows import Step, cancel_about, chain, enqueue, is_queued
 from service.tasks.words import FINAL, Subject
@@ -17,6 +17,7 @@ from service.tasks.work import Work
 
 __all__ = [
     "FINAL",
+    "Isolation",
     "Kind",
     "Lane",
     "Outcome",

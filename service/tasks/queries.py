@@ -53,6 +53,7 @@ def get(session: Session, task_id: str) -> TaskDocument:
         "error": _error(row, row.error_traceback),
         "after_id": row.after_id,
         "crashes": row.crashes,
+        "isolated": row.isolated,
         "events": [
             # The row itself says when it began to exist: no line of the timeline is spent on it.
             TaskEventDocument(at=row.created_at, kind="enqueued", detail={}),

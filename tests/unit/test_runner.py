@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from service import notifications
+from service.config import MIB
 from service.models import new_id
 from service.runtime import Runtime
 from service.tasks import queries, runner
+from service.tasks.engines.children import Children
 from service.tasks.engines.threads import PixelThreads
 
 pytestmark = pytest.mark.anyio
@@ -21,11 +23,13 @@ class Place:
 
     worker: str
     threads: PixelThreads
+    children: Children
 
 
 @pytest.fixture
 def place() -> Place:
-    return Place("a-test", PixelThreads(1))
+    threads = PixelThreads(1)
+    return Place("a-test", threads, Children(threads.limiter, 64 * MIB))
 
 
 async def _message(runtime: Runtime) -> str:

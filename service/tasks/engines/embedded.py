@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from service.runtime import Runtime
 from service.tasks import rows, runner
+from service.tasks.engines.children import Children
 from service.tasks.engines.liveness import Liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
@@ -36,7 +37,13 @@ class EmbeddedEngine:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = runtime.settings
-        self.threads = PixelThreads(self._settings.pixel_threads)
+        self.threads = PixelThreads(
+            self._settings.pixel_threads,
+            spare=self._settings.max_abandoned,
+            grace_seconds=self._settings.abandon_seconds,
+            on_abandoned=self._on_abandoned,
+        )
+        self.children = Children(self.threads.limiter, self._settings.child_memory_bytes)
         self._liveness = Liveness(_liveness_folder(self._settings.database_url))
         self._places = {
             Lane.PIXELS: PIXEL_PLACES_PER_THREAD * self._settings.pixel_threads,
@@ -46,9 +53,13 @@ class EmbeddedEngine:
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._draining = False
+        self._worn_out = asyncio.Event()
         metrics = runtime.metrics
         metrics.threads.set(self._settings.pixel_threads)
-        metrics.threads_busy.set_function(lambda: self.threads.limiter.borrowed_tokens)
+        metrics.threads_busy.set_function(lambda: self.threads.busy)
+        metrics.threads_abandoned.set_function(lambda: self.threads.abandoned)
+        metrics.children.set_function(lambda: self.children.alive)
+        metrics.children_busy.set_function(lambda: self.children.busy)
 
     @property
     def worker(self) -> str:
@@ -85,12 +96,31 @@ class EmbeddedEngine:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         self.threads.close()
+        await self.children.close()
         self._liveness.close()
 
+    async def worn_out(self) -> None:
+        """Return when more threads hang than this process can bear."""
+        await self._worn_out.wait()
+
     @property
-    def is_alive(self) -> bool:
-        """Whether both loops run."""
-        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+    def is_worn_out(self) -> bool:
+        """Whether more threads hang, or hung, than it can bear."""
+        return self._worn_out.is_set()
+
+    @property
+    def health(self) -> str:
+        """`ok`, or what is wrong."""
+        if self.is_worn_out:
+            return f"{self.threads.abandoned} threads hang: the process drains and ends"
+        running = self._loops and not any(loop.done() for loop in self._loops)
+        return "ok" if running else "stopped"
+
+    def _on_abandoned(self) -> None:
+        self._runtime.metrics.abandoned.inc()
+        log.error("thread_abandoned", abandoned=self.threads.abandoned)
+        if self.threads.abandoned > self._settings.max_abandoned:
+            self._worn_out.set()
 
     async def _repeat(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Repeat `step` while it says so; a fault of database or disk is counted and outlived."""

@@ -1,0 +1,75 @@
+"""What a child may use, set by itself before it sees anything foreign. Linux; less elsewhere."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+#: Files a child may have open: its connection, the picture, and what libraries open for a moment.
+OPEN_FILES = 64
+NICENESS = 10
+#: Where memory runs out on the whole machine, the system ends children before anything else.
+OOM_SCORE = 1000
+#: Source: prctl(2).
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the system kill this process with its parent.
+
+    Elsewhere than on Linux it ends when it next finds its connection closed.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def be_modest() -> None:
+    """Yield to the parent: its requests come first, and its memory is spared."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def bound(memory_bytes: int) -> None:
+    """Bound memory to what there is now and `memory_bytes` more, files, and core dumps."""
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_FSIZE, memory_bytes)  # files in memory are not address space
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory_bytes)
+
+
+def allow_cpu(seconds: float | None) -> None:
+    """Let the system end this process once it has used its cores for `seconds` more.
+
+    The net below the parent's own clock. A decoder with threads may use several cores at once.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = resource.RLIM_INFINITY
+    if seconds is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        cores = os.cpu_count() or 1
+        soft = math.ceil(used.ru_utime + used.ru_stime + seconds * cores) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (_lower(soft, hard), hard))
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    value = _lower(value, hard)
+    resource.setrlimit(what, (value, value))
+
+
+def _lower(soft: int, hard: int) -> int:
+    if soft == resource.RLIM_INFINITY or hard == resource.RLIM_INFINITY:
+        return hard if soft == resource.RLIM_INFINITY else soft
+    return min(soft, hard)
