@@ -44,20 +44,14 @@ def serve(
 ) -> None:
     """Start the API and, unless told otherwise, the engine that works its tasks."""
     from service.app import create_app
-    from service.kinds import KINDS
     from service.logs import configure_logs
     from service.protocol import BoundedProtocol
-    from service.runtime import check
 
     chosen = {"host": host, "port": port}
     if engine is not None:
         chosen["engine"] = "embedded" if engine else "none"
     settings = _settings(**chosen)
-    try:
-        check(settings, KINDS)
-    except ValueError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for a person
-        raise typer.Exit(2) from None
+    _check(settings)
     configure_logs(settings)
     app = create_app(settings)
     config = uvicorn.Config(
@@ -172,6 +166,18 @@ def _greeting(url: str) -> str:
     metrics  {url}/metrics
     try      curl -F file=@photo.jpg {url}/images
 """
+
+
+def _check(settings: Settings) -> None:
+    """End the program where a setting cannot be used."""
+    from service.kinds import KINDS
+    from service.runtime import check
+
+    try:
+        check(settings, KINDS)
+    except ValueError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person
+        raise typer.Exit(2) from None
 
 
 def _settings(**chosen: Any) -> Settings:

@@ -66,6 +66,12 @@ def spin() -> None:
         pass
 
 
+def spins() -> Iterator[int]:
+    """The same as a function that would yield."""
+    spin()
+    yield 0
+
+
 def spin_in_c() -> None:
     """A loop that never gives the interpreter lock away: nothing else in the process runs."""
     collections.deque(iter(int, 1), maxlen=0)

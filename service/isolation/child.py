@@ -29,6 +29,7 @@ def main(descriptor: int, parent: int, memory_bytes: int, *modules: str) -> None
         signal.signal(ours, signal.SIG_IGN)
     faulthandler.enable()
     limits.be_modest()
+    limits.keep_memory()
     for name in modules:
         importlib.import_module(name)
     limits.bound(memory_bytes)

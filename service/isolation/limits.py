@@ -18,6 +18,11 @@ NICENESS = 10
 OOM_SCORE = 1000
 #: Source: prctl(2).
 PR_SET_PDEATHSIG = 1
+#: Source: malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+#: The largest that glibc takes, and what an idle child keeps of a large picture's memory.
+MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024
+KEPT_BYTES = 128 * 1024 * 1024
 
 
 def die_with(parent: int) -> None:
@@ -37,6 +42,17 @@ def be_modest() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def keep_memory() -> None:
+    """Have the C library keep freed memory for the next picture.
+
+    By default it gives each large block back at once, and has the system clear every page of the
+    next one anew: a third of the time of a photograph. Source: mallopt(3), glibc only.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def bound(memory_bytes: int) -> None:
