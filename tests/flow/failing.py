@@ -76,9 +76,16 @@ async def harms(work: Work, what: str) -> None:
 
 @task("test.hangs", retry=FEW, time_limit=0.2, lane=Lane.PIXELS)
 async def hangs(work: Work, file: str) -> Outcome:
-    """Hang for as long as the file is there; tell which process it was that did not."""
-    await work.place.run(harm.hang_while, file)
+    """Hang in a thread for as long as the file is there; else tell which process it was."""
+    if not work.task.isolated:
+        await work.place.run(harm.hang_while, file)
     return Outcome({"pid": await work.place.run(harm.pid)})
+
+
+@task("test.rests", lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+async def rests(work: Work, file: str) -> None:
+    """Be busy in a child process for as long as the file is there."""
+    await work.place.run(harm.hang_while, file)
 
 
 @task("test.crashes", retry=FEW, lane=Lane.PIXELS)
@@ -98,7 +105,7 @@ def _write(journal: str, line: str) -> None:
         file.write(f"{line}\n")
 
 
-HARMING = (harms, hangs, crashes)
+HARMING = (harms, hangs, rests, crashes)
 FAILING = (transient, unforeseen, permanent, third_time, endless, needs, follows, waits, *HARMING)
 
 
