@@ -68,9 +68,15 @@ async def waits(work: Work, file: str) -> None:
         await asyncio.sleep(0.01)
 
 
-@task("test.harms", retry=FEW, time_limit=0.5, lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+@task("test.harms", retry=FEW, lane=Lane.PIXELS, isolation=Isolation.PROCESS)
 async def harms(work: Work, what: str) -> None:
     """Do harm in a child process, by the name of a function of `tests.harm`."""
+    await work.place.run(getattr(harm, what))
+
+
+@task("test.spins", retry=FEW, time_limit=0.3, lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+async def spins(work: Work, what: str) -> None:
+    """The same, within a time limit."""
     await work.place.run(getattr(harm, what))
 
 
@@ -105,7 +111,7 @@ def _write(journal: str, line: str) -> None:
         file.write(f"{line}\n")
 
 
-HARMING = (harms, hangs, rests, crashes)
+HARMING = (harms, spins, hangs, rests, crashes)
 FAILING = (transient, unforeseen, permanent, third_time, endless, needs, follows, waits, *HARMING)
 
 

@@ -39,7 +39,7 @@ class EmbeddedEngine:
         self._settings = runtime.settings
         self.threads = PixelThreads(
             self._settings.pixel_threads,
-            spare=self._settings.max_abandoned,
+            spare=self._settings.max_abandoned + 1,  # with the last one it drains, but works
             grace_seconds=self._settings.abandon_seconds,
             on_abandoned=self._on_abandoned,
         )
