@@ -46,6 +46,7 @@ def _serve(connection: socket.socket, call: bytes) -> None:
     for answer in _carried_out(call):
         receive(connection)
         connection.sendall(answer)
+    limits.give_back_memory()
 
 
 def _carried_out(body: bytes) -> Iterator[bytes]:

@@ -20,9 +20,11 @@ OOM_SCORE = 1000
 PR_SET_PDEATHSIG = 1
 #: Source: malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-#: The largest that glibc takes, and what an idle child keeps of a large picture's memory.
+#: The largest that glibc takes, and how large an idle child may be.
 MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024
 KEPT_BYTES = 128 * 1024 * 1024
+#: Columns of /proc/self/statm, see proc(5).
+ADDRESSED, RESIDENT = 0, 1
 
 
 def die_with(parent: int) -> None:
@@ -55,14 +57,20 @@ def keep_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
+def give_back_memory() -> None:
+    """Return to the system what was kept of a very large picture."""
+    with suppress(OSError, AttributeError):
+        if _pages(RESIDENT) * resource.getpagesize() > KEPT_BYTES:
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 def bound(memory_bytes: int) -> None:
     """Bound memory to what there is now and `memory_bytes` more, files, and core dumps."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, memory_bytes)  # files in memory are not address space
     with suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory_bytes)
+        _limit(resource.RLIMIT_AS, _pages(ADDRESSED) * resource.getpagesize() + memory_bytes)
 
 
 def allow_cpu(seconds: float | None) -> None:
@@ -77,6 +85,10 @@ def allow_cpu(seconds: float | None) -> None:
         cores = os.cpu_count() or 1
         soft = math.ceil(used.ru_utime + used.ru_stime + seconds * cores) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (_lower(soft, hard), hard))
+
+
+def _pages(column: int) -> int:
+    return int(Path("/proc/self/statm").read_text().split()[column])
 
 
 def _limit(what: int, value: int) -> None:
