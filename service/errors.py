@@ -38,6 +38,9 @@ the task runner reads `transient` to decide whether another attempt can help.
         ├── SomeFailed                  500     some_failed         yes
         ├── TimeLimitExceeded           500     time_limit          yes
         ├── TaskCancelled               500     cancelled
+        ├── WorkerCrashed               500     worker_crashed      yes
+        ├── OutOfMemory                 500     out_of_memory       yes
+        ├── ChildNotStarted             500     child_not_started   yes
         ├── WorkerLost                  500     worker_lost
         └── UnknownKind                 500     unknown_kind
 """
@@ -212,6 +215,22 @@ class TimeLimitExceeded(TaskError):
 
 class TaskCancelled(TaskError):
     code, title = "cancelled", "The task was cancelled"
+
+
+class WorkerCrashed(TaskError):
+    code, title, transient = "worker_crashed", "The child process died during the attempt", True
+
+
+class OutOfMemory(TaskError):
+    code, title, transient = (
+        "out_of_memory",
+        "The attempt needed too much memory",
+        True,
+    )
+
+
+class ChildNotStarted(TaskError):
+    code, title, transient = "child_not_started", "No child process could be started", True
 
 
 class WorkerLost(TaskError):

@@ -8,7 +8,7 @@ an address), and every series of an enum there from the start, at nought.
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from itertools import product
 from typing import Literal
@@ -65,6 +65,13 @@ REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DiskFull,
 )
 
+#: How an attempt in a child process may harm it.
+CRASHES: tuple[type[ServiceError], ...] = (
+    errors.WorkerCrashed,
+    errors.OutOfMemory,
+    errors.TimeLimitExceeded,
+)
+
 
 class Metrics:
     """The series of one runtime, in a registry of their own."""
@@ -72,6 +79,7 @@ class Metrics:
     def __init__(self, kinds: Iterable[str], channels: Iterable[str]) -> None:
         self.registry = CollectorRegistry()
         self._kinds = tuple(kinds)
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         self._declare_http()
         self._declare_uploads()
         self._declare_images()
@@ -147,6 +155,14 @@ class Metrics:
         self.run_seconds = self._histogram(
             "task_run_seconds", "From claimed to the end of the attempt.", TASK_BUCKETS, "kind"
         )
+        self.isolated = self._counter(
+            "isolated_attempts", "Attempts ended that ran in a child process.", "kind"
+        )
+        self.crashes = self._counter(
+            "isolated_crashes", "Attempts that killed their child or had it killed.", "reason"
+        )
+        for error in CRASHES:
+            self.crashes.labels(error.code)
         self.rescued = self._counter(
             "tasks_rescued", "Running tasks taken from a dead worker.", "outcome"
         )
@@ -156,6 +172,7 @@ class Metrics:
             self.enqueued.labels(kind)
             self.wait_seconds.labels(kind)
             self.run_seconds.labels(kind)
+            self.isolated.labels(kind)
             for outcome in OUTCOMES:
                 self.attempts.labels(kind, outcome)
         self.tasks = self._gauge("tasks", "Unfinished tasks now.", "kind", "status")
@@ -177,12 +194,33 @@ class Metrics:
                 self.notifications.labels(channel, outcome)
         self.threads = self._own_gauge("worker_threads", "Threads that may touch pixels.")
         self.threads_busy = self._own_gauge("worker_threads_busy", "Threads that do so now.")
+        self.threads_abandoned = self._own_gauge(
+            "threads_abandoned", "Threads that go on though their attempt was given up."
+        )
+        self.abandoned = self._counter(
+            "attempts_abandoned", "Attempts given up whose thread did not stop."
+        )
+        self.children = self._own_gauge("child_processes", "Child processes that there are.")
+        self.children_busy = self._own_gauge("child_processes_busy", "Child processes at work.")
         self.engine_errors = self._counter("engine_errors", "Faults of the engine's own loops.")
         self.storage_free = self._gauge("storage_free_bytes", "Room left on the disk.", "store")
         for store in STORES:
             self.storage_free.labels(store)
         build = self._gauge("build_info", "Versions, as labels.", "version", "python", "pillow")
         build.labels(__version__, platform.python_version(), PIL.__version__).set(1)
+
+    def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
+        """Show what `value` says at every scrape; or, where other processes count too and any of
+        them may be asked, at every `look`."""
+        if are_shared():
+            self._watched.append((gauge, value))
+        else:
+            gauge.set_function(value)
+
+    def look(self) -> None:
+        """Bring up to date what others show of this process."""
+        for gauge, value in self._watched:
+            gauge.set(value())
 
     def text(self) -> bytes:
         """All series in Prometheus's text format, of all processes behind the port together."""
@@ -204,6 +242,8 @@ class Metrics:
 
     def _on_ended(self, event: Event) -> None:
         self.attempts.labels(event.fields["kind"], event.fields["outcome"]).inc()
+        if event.fields["isolated"]:
+            self.isolated.labels(event.fields["kind"]).inc()
         self.run_seconds.labels(event.fields["kind"]).observe(event.fields["run_seconds"])
         self.wait_seconds.labels(event.fields["kind"]).observe(event.fields["wait_seconds"])
 

@@ -253,6 +253,7 @@ class Task(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     crashes: Mapped[int] = mapped_column(default=0)
+    isolated: Mapped[bool] = mapped_column(default=False)
     run_at: Mapped[datetime]
     lease_token: Mapped[str | None] = mapped_column(Id)
     lease_until: Mapped[datetime | None]

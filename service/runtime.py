@@ -17,6 +17,7 @@ from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
 from service.storage import LocalFolder
 from service.tasks import Kind, Registry
+from service.tasks.registry import isolated_as
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
 
     Raises: ValueError when a setting cannot be used.
     """
-    registry = Registry(limited(kinds, settings))
+    registry = Registry(isolated_as(limited(kinds, settings), settings.isolation))
     events = Events()
     metrics = Metrics((kind.name for kind in registry), CHANNELS)
     events.subscribe(metrics.on_event)
@@ -73,6 +74,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
 def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
     limited(kinds, settings)
+    isolated_as(kinds, settings.isolation)
     read_presets(settings.presets)
     check_url(settings.database_url)
     open_notifiers(settings)

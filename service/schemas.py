@@ -175,6 +175,9 @@ class TaskDocument(TaskSummary):
     after_id: str | None = Field(description="The task before it in its chain.")
     dedup_key: str | None = Field(description="No two unfinished ones of a kind share it.")
     crashes: int = Field(description="Times a process died while it ran this task.")
+    isolated: bool = Field(
+        description="Whether an earlier attempt gave cause to run further ones in a child process."
+    )
     events: list[TaskEventDocument]
 
 

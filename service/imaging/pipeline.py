@@ -24,6 +24,7 @@ from service.imaging.placeholder import dominant_colour
 from service.imaging.presets import MAX_OUTPUT_PIXELS, MAX_SIDE_PX, Format, Recipe, Resize
 from service.imaging.probe import Probe
 from service.imaging.pyramid import Level, Pyramid, Wanted
+from service.interrupting import checkpoint
 
 #: Called with a stage ("decode", "transform" or "encode"), a format, and seconds.
 Observe = Callable[[str, str, float], None]
@@ -96,28 +97,19 @@ def _unobserved(_stage: str, _format: str, _seconds: float) -> None:
     """Where nobody measures."""
 
 
-def _undisturbed() -> None:
-    """Where nobody interrupts."""
-
-
 def render(
-    source: Path,
-    probe: Probe,
-    recipes: Sequence[Recipe],
-    *,
-    observe: Observe = _unobserved,
-    checkpoint: Callable[[], None] = _undisturbed,
+    source: Path, probe: Probe, recipes: Sequence[Recipe], *, observe: Observe = _unobserved
 ) -> Iterator[Rendered]:
     """Make the variants, largest first; each has the size that `plan` foretold.
 
     Of a moving picture the first frame is taken. Colours become sRGB, and nothing but pixels
-    is kept. Memory: about 40 MiB for a 20-megapixel photograph's usual variants. Between two
-    steps `checkpoint` is called; whatever it raises ends the work.
+    is kept. Memory: about 40 MiB for a 20-megapixel photograph's usual variants.
 
     Raises:
         BadPipeline: as `plan`, before anything is decoded.
         BrokenPicture: the pixels cannot be decoded: cut short, corrupt, or not what was probed.
         MemoryError: not the picture's fault, its size being within limits: try again later.
+        GivenUp: nobody waits for it any more; looked for between two steps.
     """
     jobs = sorted((_job(probe, recipe) for recipe in recipes), key=_pixels, reverse=True)
     with _timed(observe, "decode", probe.format):
@@ -127,11 +119,10 @@ def render(
         with _timed(observe, "transform", job.planned.format):
             image, pyramid = pyramid.take(job.wanted)
             pyramid = pyramid.kept_for(later.wanted for later in jobs[index + 1 :])
-            image = _finish(exif.upright(image, probe.orientation), job, checkpoint)
+            image = _finish(exif.upright(image, probe.orientation), job)
         checkpoint()
         with _timed(observe, "encode", job.planned.format):
             data = encode.encode(image, job.planned.format, job.recipe.quality)
-        checkpoint()
         yield _rendered(job, image, data)
 
 
@@ -202,7 +193,7 @@ def _detached(image: Image) -> Image:
     return detached
 
 
-def _finish(image: Image, job: _Job, checkpoint: Callable[[], None]) -> Image:
+def _finish(image: Image, job: _Job) -> Image:
     """What is left of the recipe once the pyramid has scaled the picture."""
     operations = job.recipe.operations
     if job.placement is not None and isinstance(operations[0], Resize):

@@ -9,7 +9,7 @@ A task is a row. It exists when the transaction that wrote it commits; an engine
 runner. `rows` holds every statement on it, `runner` carries it out, `engines` say when.
 """
 
-from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
+from service.tasks.registry import Isolation, Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
 from service.tasks.rows import Step, cancel_about, chain, enqueue
 from service.tasks.words import LIVE, Subject
@@ -18,6 +18,7 @@ from service.tasks.work import Cancellation, Work
 __all__ = [
     "LIVE",
     "Cancellation",
+    "Isolation",
     "Kind",
     "Lane",
     "Outcome",

@@ -76,6 +76,7 @@ def get(session: Session, task_id: str) -> TaskDocument:
         "after_id": row.after_id,
         "dedup_key": row.dedup_key,
         "crashes": row.crashes,
+        "isolated": row.isolated,
         "events": [
             # The row itself says when it began to exist: no line of the timeline is spent on it.
             TaskEventDocument(at=row.created_at, kind="enqueued", detail={}),

@@ -18,14 +18,21 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from service.errors import CapacityError, ServiceError, TaskCancelled, TimeLimitExceeded
+from service.errors import (
+    CapacityError,
+    OutOfMemory,
+    ServiceError,
+    TaskCancelled,
+    TimeLimitExceeded,
+    WorkerCrashed,
+)
 from service.events import Event
 from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.registry import Outcome
 from service.tasks.retry import is_transient
 from service.tasks.words import Failure, TaskRow
-from service.tasks.work import TIME_LIMIT, Cancellation, Threads, Work
+from service.tasks.work import TIME_LIMIT, Cancellation, Place, Work
 
 log = structlog.get_logger(__name__)
 
@@ -33,13 +40,15 @@ log = structlog.get_logger(__name__)
 PROGRESS_SECONDS = 0.5
 #: Pause before an end that the database did not take is written again, in seconds.
 RECORD_PAUSE_SECONDS = 0.5
+#: What costs more than its attempt where nothing contains it.
+HARMFUL = (TimeLimitExceeded, WorkerCrashed, OutOfMemory)
 #: What a row keeps of a traceback and of a message, in characters.
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
 
 
 class Site(Protocol):
-    """Where tasks are run: a worker's name and its threads."""
+    """Where tasks are run: a worker's name, and its places for blocking work."""
 
     @property
     def worker(self) -> str:
@@ -47,8 +56,13 @@ class Site(Protocol):
         ...
 
     @property
-    def threads(self) -> Threads:
+    def threads(self) -> Place:
         """Where its handlers' blocking work goes."""
+        ...
+
+    @property
+    def children(self) -> Place:
+        """Where that goes of attempts that run isolated."""
         ...
 
 
@@ -110,7 +124,7 @@ async def _attempt(runtime: Runtime, site: Site, task: TaskRow, cancelled: Cance
         processed=runtime.processed,
         notifiers=runtime.notifiers,
         metrics=runtime.metrics,
-        threads=site.threads,
+        place=site.children if runtime.registry.is_isolated(task) else site.threads,
         progress=_progress(runtime, task),
         cancelled=cancelled,
     )
@@ -154,8 +168,8 @@ async def _record_success(runtime: Runtime, task: TaskRow, outcome: Outcome) -> 
 
 
 async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> str:
-    failure = _failure(error)
-    wait = _wait(runtime, task, error)
+    failure = _failure(runtime, task, error)
+    wait = _wait(runtime, task, failure, error)
 
     def record(session: Session) -> str:
         if _is_cancelled(runtime, task, session):
@@ -173,6 +187,8 @@ async def _record_failure(runtime: Runtime, task: TaskRow, error: Exception) -> 
         # The lease runs out and the sweep takes the task up again.
         log.exception("task_not_recorded")
         return "lease_lost"
+    if failure.crashed:
+        runtime.metrics.crashes.labels(failure.code).inc()
     if ended != "cancelled":
         log.warning("task_attempt_failed", outcome=ended, code=failure.code, error=failure.message)
     return ended
@@ -190,9 +206,11 @@ async def _recorded(runtime: Runtime, record: Callable[[Session], str]) -> str:
             await asyncio.sleep(RECORD_PAUSE_SECONDS)
 
 
-def _wait(runtime: Runtime, task: TaskRow, error: Exception) -> timedelta | None:
+def _wait(runtime: Runtime, task: TaskRow, failure: Failure, error: Exception) -> timedelta | None:
     """How long until the next attempt, or None if there is none."""
     if not is_transient(error) or task.attempt >= task.max_attempts:
+        return None
+    if failure.crashed and task.crashes + 1 >= runtime.settings.max_crashes:
         return None
     return runtime.registry[task.kind].retry.wait(task.attempt)
 
@@ -211,15 +229,21 @@ def _is_cancelled(runtime: Runtime, task: TaskRow, session: Session) -> bool:
     return bool(ended)
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(runtime: Runtime, task: TaskRow, error: Exception) -> Failure:
+    """What the row keeps of an error; one that did harm sends further attempts to a child process,
+    and is a crash if it happened there."""
     code = error.code if isinstance(error, ServiceError) else type(error).__name__
     trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-    return Failure(code, str(error)[:MAX_MESSAGE] or type(error).__name__, trace)
+    message = str(error)[:MAX_MESSAGE] or type(error).__name__
+    harmful = isinstance(error, HARMFUL) and runtime.registry.can_isolate(task)
+    crashed = harmful and runtime.registry.is_isolated(task)
+    return Failure(code, message, trace, crashed=crashed, isolates=harmful)
 
 
 def _publish(runtime: Runtime, task: TaskRow, outcome: str, run_seconds: float) -> None:
     wait_seconds = max(0.0, (task.started_at - task.run_at).total_seconds())
-    fields = {"id": task.id, "kind": task.kind, "outcome": outcome}
+    isolated = runtime.registry.is_isolated(task)
+    fields = {"id": task.id, "kind": task.kind, "outcome": outcome, "isolated": isolated}
     timing = {"run_seconds": run_seconds, "wait_seconds": wait_seconds}
     runtime.events.publish(Event("task.ended", fields | timing))
     log.info("task_ended", outcome=outcome, run_seconds=round(run_seconds, 4))

@@ -35,6 +35,8 @@ class TaskRow:
     attempt: int
     max_attempts: int
     crashes: int
+    #: Whether an earlier attempt gave cause to run this one in a child process.
+    isolated: bool
     priority: int
     subject_type: str | None
     subject_id: str | None
@@ -52,6 +54,10 @@ class Failure:
     code: str
     message: str
     traceback: str | None = None
+    #: Whether the attempt killed the child process it ran in, or had it killed.
+    crashed: bool = False
+    #: Whether further attempts run in a child process.
+    isolates: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""What a handler works with: its task, the adapters, the threads for pixels, and progress."""
+"""What a handler works with: its task, the adapters, a place for pixels, and progress."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
@@ -22,11 +22,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads(Protocol):
-    """Somewhere to run blocking work off the event loop."""
+class Place(Protocol):
+    """Where an attempt's blocking work is done: in a thread, or in a child process.
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` in a thread and return its result."""
+    For a child, the function is one that its module's name leads to, the module is one that may
+    be imported there, and all that goes to and fro can be pickled; what comes back is plain
+    values, dataclasses and exceptions.
+    """
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` and return its result."""
+        ...
+
+    def stream(
+        self, function: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T]:
+        """Yield what `function` yields; it is at most one value ahead of whoever takes them.
+
+        Whoever stops before the end closes the generator: that gives the function up.
+        """
         ...
 
 
@@ -79,7 +93,7 @@ class Work:
     processed: LocalStorage
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
-    threads: Threads
+    place: Place
     #: Tell how far the attempt is, from 0 to 1.
     progress: Callable[[float], Awaitable[None]]
     #: Whether somebody wants it to stop.
@@ -104,3 +118,17 @@ async def off_the_clock() -> AsyncIterator[None]:
         yield
     finally:
         limit.reschedule(asyncio.get_running_loop().time() + left)
+
+
+def seconds_left() -> float | None:
+    """What the attempt that runs here has left of its time limit; None where it has none."""
+    limit = TIME_LIMIT.get()
+    due = limit.when() if limit else None
+    return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+
+
+async def only(values: AsyncGenerator[T]) -> T:
+    """The one value of a generator."""
+    async with aclosing(values):
+        (value,) = [value async for value in values]
+    return value

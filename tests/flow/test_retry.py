@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy.orm import Session
 
-from service.database import open_database
 from service.models import now
 from service.tasks import Kind, Step, chain, enqueue
 from tests.flow import failing
-from tests.flow.evidence import happened
+from tests.flow.evidence import enqueued, happened, in_database
 from tests.servers import Process, finished
 
-T = TypeVar("T")
 FINAL = ("succeeded", "failed", "cancelled")
 
 
@@ -135,20 +129,3 @@ def test_a_running_task_cannot_be_cancelled(server: Process) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
     (server.folder / "go").touch()
     assert finished(server.client, f"/tasks/{task_id}", FINAL)["status"] == "succeeded"
-
-
-def enqueued(server: Process, kind: Kind, **payload: Any) -> str:
-    """Enqueue a task from this process into the server's database."""
-    return in_database(server, lambda session: enqueue(session, kind, payload))
-
-
-def in_database(server: Process, work: Callable[[Session], T]) -> T:
-    return asyncio.run(_write(server.folder, work))
-
-
-async def _write(folder: Path, work: Callable[[Session], T]) -> T:
-    database = open_database(f"sqlite:///{folder}/pixmill.db")
-    try:
-        return await database.write(work)
-    finally:
-        database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -341,6 +342,28 @@ def test_a_rescued_task_is_queued_again_with_its_crash_counted(session: Session)
 
     row = look(session, task_id)
     assert (row.status, row.attempt, row.crashes, row.worker) == ("queued", 0, 1, None)
+
+
+def test_what_took_its_process_down_runs_isolated_from_then_on(session: Session) -> None:
+    task_id = add(session)
+    rows.rescue(session, claim_one(session, task_id), 2)
+    again = claim_one(session, task_id)
+    assert (again.isolated, again.crashes) == (True, 1)
+
+    rows.fail(session, again, replace(FAILURE, crashed=True, isolates=True))
+
+    assert (look(session, task_id).crashes, look(session, task_id).isolated) == (2, True)
+    rows.retry(session, task_id)
+    assert (look(session, task_id).crashes, look(session, task_id).isolated) == (0, True)
+
+
+def test_a_failure_that_did_no_harm_leaves_the_next_attempt_where_it_was(session: Session) -> None:
+    task_id = add(session)
+
+    rows.retry_later(session, claim_one(session, task_id), FAILURE, timedelta())
+
+    task = claim_one(session, task_id)
+    assert (task.isolated, task.crashes) == (False, 0)
 
 
 def test_of_two_rescuers_one_is_too_late(session: Session) -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import pytest
 
 from service import notifications
-from service.config import Settings
+from service.config import MIB, Settings
 from service.errors import DeliveryFailed
 from service.models import new_id
 from service.runtime import Runtime, open_runtime
 from service.schemas import TaskDocument
 from service.tasks import Cancellation, Retry, Work, enqueue, queries, rows, runner, task
+from service.tasks.engines.children import Children
 from service.tasks.engines.threads import PixelThreads
 
 pytestmark = pytest.mark.anyio
@@ -26,11 +27,13 @@ class Place:
 
     worker: str
     threads: PixelThreads
+    children: Children
 
 
 @pytest.fixture
 def place() -> Place:
-    return Place("a-test", PixelThreads(1))
+    threads = PixelThreads(1)
+    return Place("a-test", threads, Children(threads.limiter, 64 * MIB))
 
 
 async def _message(runtime: Runtime) -> str:

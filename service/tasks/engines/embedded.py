@@ -24,6 +24,7 @@ from service.events import Event, Listener
 from service.models import now
 from service.runtime import Runtime
 from service.tasks import rows, runner
+from service.tasks.engines.children import Children
 from service.tasks.engines.liveness import Liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
@@ -57,7 +58,13 @@ class EmbeddedEngine:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = runtime.settings
-        self.threads = PixelThreads(self._settings.pixel_threads)
+        self.threads = PixelThreads(
+            self._settings.pixel_threads,
+            spare=self._settings.max_abandoned + 1,  # with the last one it drains, but works
+            grace_seconds=self._settings.abandon_seconds,
+            on_abandoned=self._on_abandoned,
+        )
+        self.children = Children(self.threads.limiter, self._settings.child_memory_bytes)
         self._liveness = Liveness(_liveness_folder(self._settings.database_url))
         self._places = {
             Lane.PIXELS: PIXEL_PLACES_PER_THREAD * self._settings.pixel_threads,
@@ -67,9 +74,13 @@ class EmbeddedEngine:
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._draining = False
+        self._worn_out = asyncio.Event()
         metrics = runtime.metrics
         metrics.threads.set(self._settings.pixel_threads)
-        metrics.threads_busy.set_function(lambda: self.threads.limiter.borrowed_tokens)
+        metrics.watch(metrics.threads_busy, lambda: self.threads.busy)
+        metrics.watch(metrics.threads_abandoned, lambda: self.threads.abandoned)
+        metrics.watch(metrics.children, lambda: self.children.alive)
+        metrics.watch(metrics.children_busy, lambda: self.children.busy)
 
     @property
     def worker(self) -> str:
@@ -108,12 +119,31 @@ class EmbeddedEngine:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         self.threads.close()
+        await self.children.close()
         self._liveness.close()
 
+    async def worn_out(self) -> None:
+        """Return when more threads hang than this process can bear."""
+        await self._worn_out.wait()
+
     @property
-    def is_alive(self) -> bool:
-        """Whether all loops run."""
-        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+    def is_worn_out(self) -> bool:
+        """Whether more threads hang, or hung, than it can bear."""
+        return self._worn_out.is_set()
+
+    @property
+    def health(self) -> str:
+        """`ok`, or what is wrong."""
+        if self.is_worn_out:
+            return f"{self.threads.abandoned} threads hang: the process drains and ends"
+        running = self._loops and not any(loop.done() for loop in self._loops)
+        return "ok" if running else "stopped"
+
+    def _on_abandoned(self) -> None:
+        self._runtime.metrics.abandoned.inc()
+        log.error("thread_abandoned", abandoned=self.threads.abandoned)
+        if self.threads.abandoned > self._settings.max_abandoned:
+            self._worn_out.set()
 
     async def _repeat(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Repeat `step` while it says so; a fault of database or disk is counted and outlived."""
@@ -183,6 +213,7 @@ class EmbeddedEngine:
     async def _heed(self) -> bool:
         """Stop what another process was asked to cancel; for ever."""
         await asyncio.sleep(min(HEED_SECONDS, self._settings.poll_seconds))
+        self._runtime.metrics.look()
         ids = [one.row.id for one in self._running.values()]
         if ids:
             for task_id in await self._runtime.database.read(rows.asked_to_stop, ids):

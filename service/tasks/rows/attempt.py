@@ -120,7 +120,7 @@ def retry_later(
 ) -> bool:
     """Record a failed attempt that another one may mend; False if the lease is lost."""
     at = at or now()
-    values = failed_with(failure) | {"status": "retrying", "run_at": at + wait}
+    values = failed_with(task, failure) | {"status": "retrying", "run_at": at + wait}
     if not changed(session, mine(task).values(**values)):
         return False
     detail = detail_of(task, failure) | {"wait_seconds": round(wait.total_seconds(), 3)}
@@ -136,7 +136,7 @@ def fail(
     Returns all that ended by it; nothing if the lease is lost.
     """
     at = at or now()
-    values = failed_with(failure) | {"status": "failed", "finished_at": at}
+    values = failed_with(task, failure) | {"status": "failed", "finished_at": at}
     if not changed(session, mine(task).values(**values)):
         return []
     note(session, at, (task.id, "failed", detail_of(task, failure)))

@@ -36,8 +36,10 @@ def changed(session: Session, statement: Update) -> bool:
     return session.connection().execute(statement).rowcount > 0
 
 
-def failed_with(failure: Failure) -> dict[str, Any]:
+def failed_with(task: TaskRow, failure: Failure) -> dict[str, Any]:
     return {
+        "crashes": task.crashes + failure.crashed,
+        "isolated": task.isolated or failure.isolates,
         "error_code": failure.code,
         "error_message": failure.message,
         "error_traceback": failure.traceback,
@@ -67,6 +69,7 @@ def row_of(task: Task) -> TaskRow:
         attempt=task.attempt,
         max_attempts=task.max_attempts,
         crashes=task.crashes,
+        isolated=task.isolated,
         priority=task.priority,
         subject_type=task.subject_type,
         subject_id=task.subject_id,
