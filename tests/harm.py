@@ -86,6 +86,7 @@ def hang() -> None:
 
 def hang_while(path: str) -> None:
     """Work on for as long as the file is there, whoever waits."""
+    Path(f"{path}.begun").touch()
     while Path(path).exists():
         time.sleep(0.005)
 

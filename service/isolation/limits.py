@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import os
 import resource
@@ -61,6 +62,7 @@ def give_back_memory() -> None:
     """Return to the system what was kept of a very large picture."""
     with suppress(OSError, AttributeError):
         if _pages(RESIDENT) * resource.getpagesize() > KEPT_BYTES:
+            gc.collect()  # pictures lie in cycles with their files
             ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -80,7 +80,7 @@ async def spins(work: Work, what: str) -> None:
     await work.place.run(getattr(harm, what))
 
 
-@task("test.hangs", retry=FEW, time_limit=0.2, lane=Lane.PIXELS)
+@task("test.hangs", retry=FEW, time_limit=0.5, lane=Lane.PIXELS)
 async def hangs(work: Work, file: str) -> Outcome:
     """Hang in a thread for as long as the file is there; else tell which process it was."""
     if not work.task.isolated:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,28 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.server import WORN_OUT
 from service.tasks import Kind
 from tests.flow import failing
-from tests.flow.evidence import Start, enqueued, happened, query, statuses, upload, wait_for_all
+from tests.flow.evidence import Start, enqueued, happened, query, upload, wait_for_all
 from tests.flow.failing import MODULE
 from tests.pictures import encoded, photo, truncated
 from tests.servers import Process, finished, until
 
 FINAL = ("succeeded", "failed", "cancelled")
+CRASHES = "pixmill_isolated_crashes_total"
+ISOLATED = "pixmill_isolated_attempts_total"
 #: Waits short enough for a test.
 QUICK: dict[str, Any] = {"threads": 1, "poll_seconds": 0.02, "abandon_seconds": 0.05}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Process]:
+    """One process that outlives all that is done in its children."""
+    folder = tmp_path_factory.mktemp("isolation")
+    shutil.copy(empty_database, folder)
+    settings = QUICK | {"child_memory_bytes": 64 * 2**20}
+    changes = {f"PIXMILL_{name.upper()}": str(value) for name, value in settings.items()}
+    process = Process(folder, changes, MODULE)
+    yield process
+    assert process.terminate() == 0
 
 
 @pytest.mark.parametrize(
@@ -33,25 +49,24 @@ QUICK: dict[str, Any] = {"threads": 1, "poll_seconds": 0.02, "abandon_seconds": 
     ids=["segfault", "allocate", "spin", "hang"],
 )
 def test_harm_in_a_child_fails_its_task_at_the_second_time_and_nothing_else(
-    start: Start, kind: Kind, what: str, code: str, message: str
+    server: Process, kind: Kind, what: str, code: str, message: str
 ) -> None:
-    process = start(MODULE, child_memory_bytes=64 * 2**20, **QUICK)
+    crashes = value(server, CRASHES, reason=code)
+    attempts = value(server, ISOLATED, kind=kind.name)
 
-    task = finished(process.client, f"/tasks/{enqueued(process, kind, what=what)}", FINAL)
+    task = finished(server.client, f"/tasks/{enqueued(server, kind, what=what)}", FINAL)
 
     assert (task["status"], task["attempt"], task["crashes"]) == ("failed", 2, 2)
     assert task["error"]["code"] == code
     assert message in task["error"]["message"]
     assert task["isolated"]
     assert happened(task) == ["enqueued", "claimed", "attempt_failed", "claimed", "failed"]
-    until(lambda: not children(process), "the end of what was killed")
-    assert value(process, "pixmill_isolated_crashes_total", reason=code) == 2
-    assert value(process, "pixmill_isolated_attempts_total", kind=kind.name) == 2
-    assert value(process, "pixmill_child_processes") == 0
-    upload(process.client, encoded(photo(), "jpeg"))
-    wait_for_all(process.folder)
-    assert statuses(process.folder) == {"failed": 1, "succeeded": 1}
-    assert process.terminate() == 0
+    until(lambda: not children(server), "the end of what was killed")
+    assert value(server, CRASHES, reason=code) == crashes + 2
+    assert value(server, ISOLATED, kind=kind.name) == attempts + 2
+    assert value(server, "pixmill_child_processes") == 0
+    image = upload(server.client, encoded(photo(), "jpeg"))
+    assert finished(server.client, f"/tasks/{image['task_id']}", FINAL)["status"] == "succeeded"
 
 
 def test_a_thread_that_hangs_is_left_behind_and_the_next_attempt_runs_isolated(
@@ -101,6 +116,15 @@ def test_too_many_hanging_threads_end_the_process_in_good_order(
     assert finished(second.client, f"/tasks/{hanging}", FINAL)["status"] == "succeeded"
 
 
+def test_a_stop_does_not_wait_for_a_thread_that_hangs(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "held").touch()
+    process = start(MODULE, **QUICK)
+    enqueued(process, failing.hangs, file="held")
+    until(lambda: value(process, "pixmill_threads_abandoned") == 1, "the thread left behind")
+
+    assert process.terminate(patience=15) == 0
+
+
 def test_what_took_the_process_down_runs_isolated_next_and_is_then_failed(
     start: Start, tmp_path: Path
 ) -> None:
@@ -146,7 +170,7 @@ def test_pictures_are_made_in_children_where_the_setting_says_so(start: Start) -
     task = process.client.get(f"/tasks/{broken['task_id']}").json()
     assert (task["attempt"], task["crashes"], task["isolated"]) == (1, 0, False)
     assert "In the child process" in task["error"]["traceback"]
-    assert value(process, "pixmill_isolated_attempts_total", kind="image.process") == 2
+    assert value(process, ISOLATED, kind="image.process") == 2
     assert value(process, "pixmill_child_processes") == 1
     for stage in ("transform", "encode", "store"):
         counted = "pixmill_image_stage_duration_seconds_count"
