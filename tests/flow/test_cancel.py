@@ -15,14 +15,11 @@ from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
 from tests.servers import Process, finished, until
 
-#: Many steps that each take a while: a picture that keeps a thread for some seconds.
-SLOW = {
-    "variants": [
-        {"name": f"v{n}", "operations": [{"op": "blur", "radius": 20}] * 8, "format": "png"}
-        for n in range(4)
-    ]
-}
 SOON = 2.0
+#: Steps that each take a while: a thread is busy with one variant for longer than SOON.
+STEPS = [{"op": "blur", "radius": 20}] * 8
+ONE_SLOW = {"variants": [{"name": "v", "operations": STEPS, "format": "jpeg"}]}
+FOUR_SLOW = {"variants": [{"name": f"v{n}", "operations": STEPS} for n in range(4)]}
 
 
 def cancel(client: httpx.Client, task_id: str) -> dict[str, Any]:
@@ -62,15 +59,16 @@ def test_a_running_task_is_cancelled(start: Start, tmp_path: Path, asked: str) -
 
 def test_a_thread_stops_between_two_steps_of_a_variant(start: Start) -> None:
     process = start(threads=1)
-    image = upload(process.client, picture_bytes(size=(2000, 1500)), preset="none")
+    image = upload(process.client, picture_bytes(size=(6000, 4000)), preset="none")
     finished(process.client, f"/images/{image['id']}", ("ready",))
-    answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": SLOW})
+    answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": ONE_SLOW})
     task_id = answer.raise_for_status().json()["task_id"]
-    until(lambda: busy(process) == 1, "the thread at work")
+    decoded = 'image_stage_duration_seconds_count{format="jpeg",stage="decode"}'
+    until(lambda: metric(process, decoded) == 1, "the first operation")
 
     assert cancel(process.client, task_id)["status"] == "cancelled"
 
-    until(lambda: busy(process) == 0, "the thread's end", patience=SOON)
+    until(lambda: metric(process, "worker_threads_busy") == 0, "the thread's end", patience=SOON)
 
 
 def test_a_worker_that_dies_after_it_was_asked_leaves_nothing_to_run(
@@ -90,7 +88,46 @@ def test_a_worker_that_dies_after_it_was_asked_leaves_nothing_to_run(
     assert happened(task) == ["enqueued", "claimed", "cancel_requested", "cancelled"]
 
 
-def busy(process: Process) -> float:
-    """How many threads touch pixels."""
+def test_an_image_that_is_deleted_takes_its_running_task_along(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / HOLD).touch()
+    process = start(MODULE, threads=1)
+    image = upload(process.client, picture_bytes())
+    running(tmp_path)
+
+    process.client.delete(f"/images/{image['id']}").raise_for_status()
+
+    task = finished(process.client, f"/tasks/{image['task_id']}", ("cancelled", "failed"))
+    assert task["status"] == "cancelled"
+
+
+def test_a_task_tells_its_progress_variant_by_variant(start: Start) -> None:
+    process = start(threads=1)
+    image = upload(process.client, picture_bytes(size=(1200, 900)), preset="none")
+    answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": FOUR_SLOW})
+    task_id = answer.raise_for_status().json()["task_id"]
+
+    seen = until(lambda: part(process, task_id), "some progress")
+
+    assert seen in (0.25, 0.5, 0.75)
+    done = finished(process.client, f"/tasks/{task_id}", ("succeeded",))
+    assert done["progress"] == 1
+
+
+def part(process: Process, task_id: str) -> float | None:
+    """How far a running task is, once it has said so."""
+    task = process.client.get(f"/tasks/{task_id}").json()
+    assert task["status"] in ("queued", "running"), "it ended without having said how far it was"
+    progress: float = task["progress"]
+    return progress or None
+
+
+def test_a_time_limit_of_no_kind_ends_the_start(start: Start) -> None:
+    with pytest.raises(AssertionError, match="PIXMILL_TIME_LIMITS names the kind 'nix'"):
+        start(time_limits="nix=5")
+
+
+def metric(process: Process, series: str) -> float:
     text = process.client.get("/metrics").text
-    return float(text.split("\npixmill_worker_threads_busy ", 1)[1].split("\n", 1)[0])
+    return float(text.split(f"\npixmill_{series} ", 1)[1].split("\n", 1)[0])

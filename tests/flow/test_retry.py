@@ -120,12 +120,31 @@ def test_a_task_that_has_not_begun_can_be_cancelled(server: Process) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
 
 
-def test_a_running_task_cannot_be_cancelled(server: Process) -> None:
-    task_id = enqueued(server, failing.waits, file="go")
-    finished(server.client, f"/tasks/{task_id}", ("running",))
+def test_cancelling_a_running_task_takes_the_rest_of_its_chain_along(server: Process) -> None:
+    first = enqueued(server, failing.waits, file="never")
+    follows = in_database(
+        server,
+        lambda session: enqueue(session, failing.follows, {"journal": "none"}, after_id=first),
+    )
+    finished(server.client, f"/tasks/{first}", ("running",))
 
-    refused = server.client.post(f"/tasks/{task_id}/cancel")
+    assert server.client.post(f"/tasks/{first}/cancel").status_code == 202
 
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
-    (server.folder / "go").touch()
-    assert finished(server.client, f"/tasks/{task_id}", FINAL)["status"] == "succeeded"
+    task = finished(server.client, f"/tasks/{first}", FINAL)
+    assert (task["status"], task["error"]) == ("cancelled", None)
+    assert finished(server.client, f"/tasks/{follows}", FINAL)["status"] == "cancelled"
+    assert not (server.folder / "none").exists()
+    again = server.client.post(f"/tasks/{first}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
+
+
+def test_many_running_tasks_are_cancelled_by_one_request(server: Process) -> None:
+    ids = [enqueued(server, failing.waits, file="never") for _ in range(3)]
+    for task_id in ids:
+        finished(server.client, f"/tasks/{task_id}", ("running",))
+
+    answer = server.client.post("/tasks/cancel", json={"status": "running", "kind": "test.waits"})
+
+    assert answer.json() == {"changed": 3, "remaining": 0}
+    for task_id in ids:
+        assert finished(server.client, f"/tasks/{task_id}", FINAL)["status"] == "cancelled"

@@ -799,13 +799,16 @@ def test_what_ended_long_ago_goes_with_its_timeline_the_oldest_first(session: Se
     assert rows.prune(session, "failed", before, 2) == [None]
 
 
-def test_a_follower_whose_first_was_pruned_goes_on_and_can_be_retried(session: Session) -> None:
+def test_a_first_is_kept_for_its_follower_which_can_be_retried_without_it(
+    session: Session,
+) -> None:
     first, second = chain_of(session, 2)
     rows.succeed(session, claim_one(session, first), None, now() - LATER)
 
+    assert rows.prune(session, "succeeded", now(), 10) == []
+    rows.fail(session, claim_one(session, second), FAILURE)
     assert len(rows.prune(session, "succeeded", now(), 10)) == 1
 
-    rows.fail(session, claim_one(session, second), FAILURE)
     rows.retry(session, second)
     assert claim_one(session, second).id == second
 

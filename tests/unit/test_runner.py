@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
-from service import notifications
+from service import images, items, notifications, processing
 from service.config import MIB, Settings
 from service.errors import DeliveryFailed
+from service.imaging import Probe
 from service.models import new_id
 from service.runtime import Runtime, open_runtime
 from service.schemas import TaskDocument
+from service.storage import Blob
 from service.tasks import Cancellation, Retry, Work, enqueue, queries, rows, runner, task
 from service.tasks.engines.children import Children
 from service.tasks.engines.threads import PixelThreads
@@ -196,3 +200,48 @@ async def test_an_attempt_that_is_stopped_by_mistake_is_not_lost(
 
     found = await attempt.ended()
     assert (found.status, found.error and found.error.code) == ("queued", None)
+
+
+# Progress
+
+
+async def test_progress_is_written_now_and_then_and_not_at_each_report(
+    stubborn: Runtime, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = await stubborn.database.write(enqueue, waits, {})
+    (row,) = await stubborn.database.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+    commits: list[None] = []
+    event.listen(stubborn.database.engine, "commit", lambda _: commits.append(None))
+
+    report = runner._progress(stubborn, row)
+    for step in range(100):
+        await report(step / 100)
+    assert len(commits) <= 1, "all within half a second, or nearly"
+
+    monkeypatch.setattr(runner, "PROGRESS_SECONDS", 0)
+    await report(0.5)
+    assert (await stubborn.database.read(queries.get, task_id)).progress == 0.5
+
+
+# Deduplication
+
+
+async def test_statistics_that_run_already_count_what_is_written_meanwhile(
+    runtime: Runtime, place: Place
+) -> None:
+    await runtime.database.write(items.ensure, "7")
+    await runtime.database.write(processing.recount, "7", None)
+    (row,) = await runtime.database.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+
+    def receive(session: Session) -> None:
+        probe = Probe("jpeg", "image/jpeg", 9, 9, 1, 1, False)
+        image = images.Upload(new_id(), "a.jpg", Blob(5, "0" * 64), probe)
+        images.receive(session, image, [], item_id="7")
+        processing.recount(session, "7", None)
+
+    await runtime.database.write(receive)
+    await runner.carry_out(runtime, place, row, Cancellation())
+
+    assert (await runtime.database.read(items.get, "7")).image_count == 1
+    wanted = queries.TaskFilter(kind="item.statistics")
+    assert [one.id for one in await runtime.database.read(queries.page, wanted)] == [row.id]

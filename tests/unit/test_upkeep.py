@@ -11,12 +11,14 @@ from prometheus_client import generate_latest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service import notifications, request_keys, upkeep
+from service import images, notifications, request_keys, upkeep
 from service.config import Settings
+from service.imaging import Probe
 from service.kinds import KINDS
 from service.migrations import migrate
-from service.models import Notification, RequestKey, Task, TaskEvent, new_id, now
+from service.models import Notification, RequestKey, Task, TaskEvent, Variant, new_id, now
 from service.runtime import Runtime, open_runtime
+from service.storage import Blob
 from service.tasks import rows
 from service.upkeep import sweep
 
@@ -61,6 +63,26 @@ async def test_full_folders_beside_a_new_database_are_left_alone(
     removed, files = await _sweep(another, store_first=False)
 
     assert (removed, len(files)) == (0, 1)
+
+
+async def test_files_of_variants_that_failed_are_removed_and_no_others(
+    make_settings: Callable[..., Settings],
+) -> None:
+    async with open_runtime(make_settings(orphan_seconds=0), KINDS) as runtime:
+        await sweep(runtime)
+        probe = Probe("jpeg", "image/jpeg", 900, 900, 1, 1, False)
+        image = images.Upload(new_id(), "a.jpg", Blob(5, "0" * 64), probe)
+        variants = images.manifest(image.id, probe, list(runtime.presets.values()))
+        await runtime.database.write(images.receive, image, variants)
+        for row in variants:
+            await runtime.processed.put(row["key"], _bytes())
+        failed = update(Variant).where(Variant.name == "small").values(status="failed")
+        await runtime.database.write(lambda session: session.execute(failed).close())
+
+        assert await sweep(runtime) == 1
+
+        left = [key async for key in runtime.processed.keys(0)]
+        assert sorted(left) == sorted(row["key"] for row in variants if row["name"] != "small")
 
 
 DAY = 86_400

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from service.models import TASKS, Task, new_id, now
-from service.tasks.registry import Lane
+from service.tasks.registry import Lane, Priority
 from service.tasks.rows.chains import cancel_next, release_next
 from service.tasks.rows.statements import (
     RELEASED,
@@ -31,6 +31,8 @@ _DUE = (
     select(TASKS.c.id)
     .where(is_due, TASKS.c.run_at <= bindparam("at"))
     .where(TASKS.c.lane == bindparam("lane"), is_not_paused)
+    # Each priority by itself: so what is scheduled for later is not read on the way to the next.
+    .where(TASKS.c.priority.in_([int(priority) for priority in Priority]))
     .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
     .limit(bindparam("limit"))
 )

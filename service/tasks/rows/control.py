@@ -14,6 +14,8 @@ from service.tasks.rows.statements import note
 from service.tasks.rows.stopping import ask_to_stop
 from service.tasks.words import LIVE, Ended, Subject
 
+#: A task may begin, or come back, between two statements: then both are tried again.
+TRIES = 2
 #: Statuses that a new round of attempts may begin from.
 RETRYABLE = ("failed", "cancelled")
 
@@ -25,9 +27,10 @@ def cancel(session: Session, task_id: str) -> list[Ended]:
     Raises: NotFound; WrongState when it has finished.
     """
     at = now()
-    ended = cancel_one(session, task_id, at, {})
-    if ended or ask_to_stop(session, task_id, at):
-        return ended
+    for _ in range(TRIES):
+        ended = cancel_one(session, task_id, at, {})
+        if ended or ask_to_stop(session, task_id, at):
+            return ended
     status = status_of(session, task_id)
     if status not in LIVE:
         raise WrongState(f"The task is {status}; only one that has not finished can be cancelled.")

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from service.models import Task, now
+from service.models import Moment, Task, now
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.statements import is_due, is_not_paused
 from service.tasks.words import LIVE
+
+#: One look into the index for each of its beginnings: none reads more than a row. Built once,
+#: since an idle engine asks after every task.
+_FIRSTS = union_all(
+    *(
+        select(func.min(Task.run_at).label("run_at"))
+        .where(is_due, Task.lane == lane.value, Task.priority == int(priority))
+        .where(Task.run_at > bindparam("at", type_=Moment), is_not_paused)
+        for lane in Lane
+        for priority in Priority
+    )
+).subquery()
+_NEXT_DUE = select(func.min(_FIRSTS.c.run_at))
 
 
 def depth(session: Session, limit: int, at: datetime | None = None) -> int:
@@ -24,7 +37,7 @@ def depth(session: Session, limit: int, at: datetime | None = None) -> int:
 
 def scheduled(session: Session, limit: int, at: datetime | None = None) -> int:
     """How many tasks are scheduled for later, counted no further than `limit`."""
-    return _up_to(session, limit, Task.run_at > (at or now()), Task.status == "queued")
+    return _up_to(session, limit, Task.run_at > (at or now()), Task.status != "retrying")
 
 
 def counts(
@@ -59,20 +72,12 @@ def finished(session: Session) -> list[tuple[str, str, int]]:
 
 def next_due(session: Session, at: datetime) -> datetime | None:
     """When, after `at`, the next task that can be claimed becomes due; None if there is none."""
-    # One look into the index for each of its beginnings: none of them reads more than a row.
-    firsts = union_all(
-        *(
-            select(func.min(Task.run_at).label("run_at"))
-            .where(is_due, Task.lane == lane.value, Task.priority == int(priority))
-            .where(Task.run_at > at, is_not_paused)
-            for lane in Lane
-            for priority in Priority
-        )
-    ).subquery()
-    soonest: datetime | None = session.scalar(select(func.min(firsts.c.run_at)))
+    soonest: datetime | None = session.connection().scalar(_NEXT_DUE, {"at": at})
     return soonest
 
 
 def _up_to(session: Session, limit: int, *conditions: ColumnElement[bool]) -> int:
-    found = select(Task.id).where(is_due, *conditions).limit(limit).subquery()
+    # Lane and priority are named for the index's sake, which then is all that is read.
+    every = Task.lane.in_(list(Lane)), Task.priority.in_([int(one) for one in Priority])
+    found = select(Task.id).where(is_due, *every, *conditions).limit(limit).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0

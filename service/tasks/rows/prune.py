@@ -16,14 +16,14 @@ def prune(session: Session, status: str, before: datetime, limit: int) -> Sequen
     """Remove up to `limit` tasks that ended in `status` before that time, the oldest first.
 
     Returns what each was about. The timelines go with their tasks, by the database's own rule.
-    A task that another one waits for is never removed; one that ran before another may be.
+    A task is kept as long as one that follows it is unfinished.
     """
     following = aliased(Task)
-    is_waited_for = exists().where(following.after_id == Task.id, following.status == "waiting")
+    is_followed = exists().where(following.after_id == Task.id, following.finished_at.is_(None))
     old = (
         select(Task.id)
         .where(Task.status == status, Task.finished_at < before, Task.finished_at.is_not(None))
-        .where(~is_waited_for)
+        .where(~is_followed)
         .order_by(Task.finished_at)
         .limit(limit)
     )
