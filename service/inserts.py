@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,11 +20,22 @@ def add_rows(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> N
     One statement, past the mapper and the compiler: an upload writes six rows, and a driver
     gives the interpreter away at every statement, which costs more than SQLite's own work.
     """
+    _insert(session, table, rows, "")
+
+
+def add_missing(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> None:
+    """Insert those of the rows whose key is not there yet, whoever else inserts them now."""
+    _insert(session, table, rows, " ON CONFLICT DO NOTHING")
+
+
+def _insert(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], end: str
+) -> None:
     if rows:
         connection = session.connection()
         insertion = _insertion(table, connection.dialect)
         values = tuple(value for row in rows for value in insertion.bind(row))
-        connection.exec_driver_sql(insertion.sql(len(rows)), values)
+        connection.exec_driver_sql(insertion.sql(len(rows)) + end, values)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ def _insertion(model: type[Base], dialect: Dialect) -> _Insertion:
     table = model.metadata.tables[model.__tablename__]
     columns = [one for one in table.columns if one.autoincrement is not True]
     names = ", ".join(one.name for one in columns)
-    marks = ", ".join("?" for _ in columns)
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join(mark for _ in columns)
     return _Insertion(
         f"INSERT INTO {table.name} ({names}) VALUES ",  # noqa: S608 - names of our own tables
         f"({marks})",

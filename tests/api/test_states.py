@@ -48,7 +48,9 @@ def test_a_failed_image_always_says_why(make_service: Callable[..., Served]) -> 
     waiting.client.post(f"/tasks/{more['task_id']}/cancel").raise_for_status()
     waiting.stop()
 
-    found = make_service().image(image["id"])
+    working = make_service()
+    working.task(image["task_id"])
+    found = working.image(image["id"])
 
     assert (found["status"], found["error"]["code"]) == ("failed", "cancelled")
     assert statuses(found)["large"] == "ready"

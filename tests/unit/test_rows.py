@@ -1,11 +1,10 @@
-"""Every statement on the task table, one by one, on a real SQLite file."""
+"""Every statement on the task table, one by one, on real databases."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.database import open_database
 from service.errors import NotFound, WrongState
-from service.models import Base, Task, now
+from service.models import Task, now
 from service.tasks import Kind, Lane, Outcome, Priority, Retry, Step, Subject, Work, queries, rows
 from service.tasks.rows import Ended, Failure, TaskRow
 
@@ -33,9 +32,8 @@ TEST = kind()
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_database(f"sqlite:///{tmp_path}/rows.db")
-    Base.metadata.create_all(database.engine)
+def session(database_url: str) -> Iterator[Session]:
+    database = open_database(database_url)
     with Session(database.engine) as session:
         yield session
     database.close()
@@ -112,8 +110,8 @@ def test_second_claim_of_a_running_task_loses(session: Session) -> None:
     assert claim(session, only=task_id) == []
 
 
-async def _claim_from_two(path: Path) -> list[str]:
-    one, two = open_database(f"sqlite:///{path}"), open_database(f"sqlite:///{path}")
+async def _claim_from_two(url: str) -> list[str]:
+    one, two = open_database(url), open_database(url)
     try:
         claims = [
             database.write(claim, 3, worker=f"w{n}") for n in range(10) for database in (one, two)
@@ -124,11 +122,11 @@ async def _claim_from_two(path: Path) -> list[str]:
         await asyncio.to_thread(two.close)
 
 
-def test_two_processes_never_claim_the_same_task(session: Session, tmp_path: Path) -> None:
+def test_two_processes_never_claim_the_same_task(session: Session, database_url: str) -> None:
     ids = [add(session) for _ in range(40)]
     session.commit()
 
-    claimed = asyncio.run(_claim_from_two(tmp_path / "rows.db"))
+    claimed = asyncio.run(_claim_from_two(database_url))
 
     assert sorted(claimed) == sorted(ids)
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 import structlog
-from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from service.runtime import Runtime
 from service.tasks import rows, runner
-from service.tasks.engines.liveness import Liveness
+from service.tasks.engines.liveness import open_liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
 from service.tasks.words import TaskRow
@@ -37,7 +35,7 @@ class EmbeddedEngine:
         self._runtime = runtime
         self._settings = runtime.settings
         self.threads = PixelThreads(self._settings.pixel_threads)
-        self._liveness = Liveness(_liveness_folder(self._settings.database_url))
+        self._liveness = open_liveness(self._settings.database_url)
         self._places = {
             Lane.PIXELS: PIXEL_PLACES_PER_THREAD * self._settings.pixel_threads,
             Lane.LIGHT: LIGHT_PLACES,
@@ -56,7 +54,7 @@ class EmbeddedEngine:
         return self._liveness.worker
 
     async def start(self) -> None:
-        """Rescue what dead workers of this machine left, then begin both loops."""
+        """Rescue what dead workers left, then begin both loops."""
         await self._rescue()
         self._loops = [
             asyncio.create_task(self._repeat(self._work), name="engine-work"),
@@ -176,8 +174,3 @@ class EmbeddedEngine:
     def _rescue_one(self, session: Session, task: TaskRow) -> None:
         ended = rows.rescue(session, task, self._settings.max_crashes)
         self._runtime.registry.tell(session, ended or ())
-
-
-def _liveness_folder(database_url: str) -> Path:
-    database = make_url(database_url).database or "pixmill"
-    return Path(f"{database}.workers")

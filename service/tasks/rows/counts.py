@@ -33,11 +33,14 @@ def counts(session: Session) -> list[tuple[str, str, str, int, datetime]]:
 
 
 def is_queued(session: Session, kind: Kind, subject: Subject) -> bool:
-    """Whether a task of this kind about this subject waits to be run."""
+    """Whether a task of this kind about this subject waits to be run.
+
+    It goes on waiting until the caller's transaction ends: so it will see what that writes.
+    """
     waiting = select(Task.id).where(
         Task.subject_type == subject.type,
         Task.subject_id == subject.id,
         Task.kind == kind.name,
         is_due,
     )
-    return session.scalar(waiting.limit(1)) is not None
+    return session.scalar(waiting.limit(1).with_for_update(read=True)) is not None

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from service.events import after_commit
 from service.inserts import add_rows
-from service.models import Task, new_id, now
+from service.models import Task, new_id
 from service.tasks.registry import Kind, Priority
+from service.tasks.rows.clock import time_of
 from service.tasks.words import Subject
 
 
@@ -40,7 +41,7 @@ def enqueue(
 
     With `after_id` it waits until that task has succeeded, and is cancelled if that one fails.
     """
-    at = now()
+    at = time_of(session)
     task_id = task_id or new_id()
     row = {
         "id": task_id,

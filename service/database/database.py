@@ -1,34 +1,22 @@
-"""The database: plain functions on a session, run in one writer thread or in reader threads.
-
-`await database.write(work, …)` calls `work(session, …)` inside a transaction and returns what it
-returned, after the commit. Concurrent writes share one transaction and so one fsync (group
-commit). If one of them fails, all are undone and each is run again by itself: so work may run
-twice, though only one run is ever kept. One hop to the writer a transaction, where an
-asynchronous driver needs one a statement.
-
-`await database.read(work, …)` does the same on a snapshot that is rolled back.
-
-Work never awaits, never commits, and leaves no object attached: it returns plain values.
-"""
+"""Writers and readers: what is shared, what is undone, what is answered and when."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.errors import DatabaseFailed, DiskFull
+from service.database.addresses import READERS
+from service.database.base import Backend
+from service.errors import CapacityError, DatabaseFailed
 from service.events import Event, Events
 
 P = ParamSpec("P")
@@ -36,19 +24,6 @@ T = TypeVar("T")
 
 #: Writes that may share one commit.
 MAX_BATCH = 64
-#: Threads that read; a read is short, so a few serve many requests.
-READERS = 3
-#: How long a statement waits for another process's lock, in seconds.
-BUSY_SECONDS = 10
-#: How SQLite is used.
-PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",  # a commit is on the disk before the 202 that rests on it is sent
-    "foreign_keys=ON",
-    "temp_store=MEMORY",
-    "cache_size=-1000",  # KiB; the system caches the file as well
-    "wal_autocheckpoint=4000",  # pages: 16 MiB, so that few commits pay for a checkpoint
-)
 
 
 @dataclass(frozen=True)
@@ -62,13 +37,18 @@ class _Job:
 class Database:
     """Open with `open_database`; close when done."""
 
-    def __init__(self, engine: Engine, events: Events) -> None:
+    def __init__(self, engine: Engine, backend: Backend, events: Events) -> None:
         self.engine = engine
+        self.backend = backend
         self._events = events
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
-        self._writer = threading.Thread(target=self._serve, name="writer", daemon=True)
-        self._writer.start()
+        self._writers = [
+            threading.Thread(target=self._serve, name=f"writer-{number}", daemon=True)
+            for number in range(backend.WRITERS)
+        ]
+        for writer in self._writers:
+            writer.start()
 
     async def write(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
@@ -77,7 +57,7 @@ class Database:
 
         Raises: whatever `work` raises; DatabaseFailed or DiskFull when the database cannot.
         """
-        if not self._writer.is_alive():
+        if not all(writer.is_alive() for writer in self._writers):
             raise DatabaseFailed("The database is closed.")
         job = _Job(lambda session: work(session, *args, **kwargs), Future())
         self._jobs.put(job)
@@ -97,18 +77,21 @@ class Database:
         )
 
     def close(self) -> None:
-        """Finish what is queued, then let go of the file."""
+        """Finish what is queued, then let go of the database."""
         self._jobs.put(None)
-        self._writer.join()
+        for writer in self._writers:
+            writer.join()
         self._readers.shutdown()
         self.engine.dispose()
 
     def _read(self, work: Callable[[Session], T]) -> T:
         try:
-            with self.engine.connect() as connection, Session(connection) as session:
-                return work(session)
+            with self.engine.connect() as connection:
+                connection.execution_options(**self.backend.READING)
+                with Session(connection) as session:
+                    return work(session)
         except SQLAlchemyError as error:
-            raise _named(error) from error
+            raise self._named(error) from error
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -116,6 +99,7 @@ class Database:
             while len(batch) < MAX_BATCH and (more := self._next_waiting()) is not None:
                 batch.append(more)
             self._commit(batch)
+        self._jobs.put(None)  # for the other writers
 
     def _next_waiting(self) -> _Job | None:
         try:
@@ -132,12 +116,18 @@ class Database:
         batch = [job for job in batch if job.result.set_running_or_notify_cancel()]
         try:
             answers = self._transact(batch)
-        except OperationalError as error:  # the database's own: again would be no better
-            answers = [_Answer(error=error) for _ in batch]
-        except Exception:  # noqa: BLE001 - one job's: everything is undone, and each runs by itself
-            answers = [self._alone(job) for job in batch]
+        except Exception as error:  # noqa: BLE001 - everything is undone
+            answers = self._undone(batch, error)
         for job, answer in zip(batch, answers, strict=True):
             self._answer(job, answer)
+
+    def _undone(self, batch: list[_Job], error: Exception) -> list[_Answer]:
+        """What to answer when a batch failed: an error of one job's is found by running each."""
+        if isinstance(
+            self.backend.named(error), CapacityError
+        ):  # the database's: again is no better
+            return [_Answer(error=error) for _ in batch]
+        return [self._alone(job) for job in batch]
 
     def _alone(self, job: _Job) -> _Answer:
         try:
@@ -147,18 +137,31 @@ class Database:
         return answer
 
     def _transact(self, batch: list[_Job]) -> list[_Answer]:
+        """Carry out a batch and commit it; once more where another transaction was in the way."""
+        try:
+            return self._once(batch)
+        except SQLAlchemyError as error:
+            if not self.backend.is_conflict(error):
+                raise
+        return self._once(batch)
+
+    def _once(self, batch: list[_Job]) -> list[_Answer]:
         with self.engine.connect() as connection:
-            connection.execution_options(writes=True)
+            connection.execution_options(**self.backend.WRITING)
             with connection.begin():
                 return [_carry_out(connection, job.work) for job in batch]
 
     def _answer(self, job: _Job, answer: _Answer) -> None:
         if answer.error is not None:
-            job.result.set_exception(_named(answer.error))
+            job.result.set_exception(self._named(answer.error))
             return
         for event in answer.events:
             self._events.publish(event)
         job.result.set_result(answer.value)
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Our error for one of the driver's; all others as they are."""
+        return self.backend.named(error) or error
 
 
 @dataclass(frozen=True)
@@ -175,45 +178,3 @@ def _carry_out(connection: Connection, work: Callable[[Session], Any]) -> _Answe
         value = work(session)
         session.flush()
         return _Answer(value, events=session.info.get("events", ()))
-
-
-def _named(error: BaseException) -> BaseException:
-    """Turn the driver's errors into ours; leave all others as they are."""
-    if not isinstance(error, OperationalError):
-        return error
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return DiskFull("The database has no room to grow.", retry_after_seconds=30)
-    return DatabaseFailed("The database did not answer in time.", retry_after_seconds=5)
-
-
-def check_url(url: str) -> None:
-    """Raises: ValueError when `url` names no database that can be used here."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ValueError("PIXMILL_DATABASE_URL must look like sqlite:///path") from None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise ValueError("PIXMILL_DATABASE_URL must name a SQLite file: sqlite:///path")
-
-
-def open_database(url: str, events: Events | None = None) -> Database:
-    """Open the database at `url`, making the folder of a SQLite file where it is missing."""
-    parsed = make_url(url)
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=READERS + 1, connect_args={"timeout": BUSY_SECONDS})
-    sqlalchemy_event.listen(engine, "connect", _set_up_connection)
-    sqlalchemy_event.listen(engine, "begin", _begin)
-    return Database(engine, events or Events())
-
-
-def _set_up_connection(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    # A write lock from the start: upgrading a read later fails at once instead of waiting.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
