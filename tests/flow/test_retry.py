@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from service.database import open_database
 from service.models import now
 from service.tasks import Kind, Step, chain, enqueue
+from tests.conftest import NewDatabase
 from tests.flow import failing
-from tests.flow.evidence import happened
+from tests.flow.evidence import database_of, happened, name_database
 from tests.servers import Process, finished
 
 T = TypeVar("T")
@@ -23,9 +24,12 @@ FINAL = ("succeeded", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    changes = {"PIXMILL_POLL_SECONDS": "0.02"}
-    process = Process(tmp_path_factory.mktemp("failing"), changes, failing.MODULE)
+def server(
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[Process]:
+    folder = tmp_path_factory.mktemp("failing")
+    name_database(folder, new_database(folder))
+    process = Process(folder, {"PIXMILL_POLL_SECONDS": "0.02"}, failing.MODULE)
     yield process
     process.kill()
 
@@ -147,7 +151,7 @@ def in_database(server: Process, work: Callable[[Session], T]) -> T:
 
 
 async def _write(folder: Path, work: Callable[[Session], T]) -> T:
-    database = open_database(f"sqlite:///{folder}/pixmill.db")
+    database = open_database(database_of(folder))
     try:
         return await database.write(work)
     finally:
