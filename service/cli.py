@@ -51,11 +51,17 @@ def worker(
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date (`serve` does so by itself)."""
+    from service.database import without_password
     from service.migrations import migrate as bring_up_to_date
 
     settings = _settings()
-    bring_up_to_date(settings.database_url)
-    Console().print(f"The database {settings.database_url} is up to date.")
+    try:
+        bring_up_to_date(settings.database_url)
+    except (ValueError, RuntimeError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person
+        raise typer.Exit(1) from None
+    database = without_password(settings.database_url)
+    Console().print(f"The database {database} is up to date.", highlight=False, soft_wrap=True)
 
 
 @cli.command()
@@ -63,7 +69,10 @@ def settings() -> None:
     """List every setting with its environment variable, its value now and what it means."""
     from rich.table import Table
 
+    from service.database import without_password
+
     now = _settings()
+    now = now.model_copy(update={"database_url": without_password(now.database_url)})
     table = Table("variable", "value", "meaning")
     for name, field in Settings.model_fields.items():
         table.add_row(f"PIXMILL_{name.upper()}", str(getattr(now, name)), field.description)

@@ -74,7 +74,10 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(
-        "sqlite:///data/pixmill.db", description="Where the rows are: `sqlite:///path`."
+        "sqlite:///data/pixmill.db",
+        repr=False,  # it may hold a password
+        description="Where the rows are: `sqlite:///path`, or "
+        "`postgresql://user:password@host/name`.",
     )
     uploads: Path = Field(Path("uploads"), description="Folder of the originals.")
     processed: Path = Field(Path("processed"), description="Folder of the variants.")

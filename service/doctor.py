@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import features
-from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from service.config import Settings
+from service.database import backend_of, open_engine, without_password
 from service.notifiers import open_notifiers
 from service.runtime import read_presets
 
@@ -31,11 +31,10 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed but that missing folders are made."""
-    database = Path(make_url(settings.database_url).database or ".")
     return [
         _try("uploads", lambda: _writable(settings.uploads)),
         _try("processed", lambda: _writable(settings.processed)),
-        _try("database", lambda: _database(database)),
+        _try("database", lambda: _database(settings.database_url)),
         _try("presets", lambda: ", ".join(read_presets(settings.presets))),
         _try("channels", lambda: ", ".join(open_notifiers(settings))),
         *(_codec(name) for name in CODECS),
@@ -47,8 +46,10 @@ def examine(settings: Settings) -> list[Finding]:
 def _try(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, True, look())
-    except (OSError, ValueError, sqlite3.Error) as error:
+    except (OSError, ValueError) as error:
         return Finding(what, False, str(error))
+    except DBAPIError as error:
+        return Finding(what, False, str(error.orig))
 
 
 def _writable(folder: Path) -> str:
@@ -60,15 +61,13 @@ def _writable(folder: Path) -> str:
     return f"{folder.resolve()} is writable, {disk.f_bavail * disk.f_frsize // 2**20:,} MiB free"
 
 
-def _database(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path)
+def _database(url: str) -> str:
+    engine = open_engine(url)
     try:
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        (intact,) = connection.execute("PRAGMA quick_check").fetchone()
+        with engine.connect() as connection:
+            return f"{without_password(url)}, {backend_of(url).describe(connection)}"
     finally:
-        connection.close()
-    return f"{path}, SQLite {sqlite3.sqlite_version}, journal {mode}, check {intact}"
+        engine.dispose()
 
 
 def _resampler() -> str:

@@ -183,6 +183,8 @@ class StorageFailed(CapacityError):
 
 class DatabaseFailed(CapacityError):
     code, title = "database_failed", "The database did not answer"
+    #: The connection broke: what was asked may have been committed all the same.
+    in_doubt = False
 
 
 class DiskFull(CapacityError):

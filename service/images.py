@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from service import items, processing
 from service.errors import BadPipeline, NotFound, NotReady, UnknownPreset
+from service.holding import hold
 from service.imaging import Pipeline, Probe, Recipe, plan
 from service.inserts import add_rows
 from service.making import key_of
@@ -114,7 +115,7 @@ def add_variants(
 
     Raises: NotFound; BadPipeline.
     """
-    image = find(session, image_id)
+    image = find_and_hold(session, image_id)
     rows = manifest(image_id, processing.probe_of(image), recipes)
     names = [row["name"] for row in rows]
     first = session.scalar(
@@ -143,6 +144,14 @@ def add_variants(
 def find(session: Session, image_id: str) -> Image:
     """The row of an image. Raises: NotFound."""
     row = session.get(Image, image_id)
+    if row is None:
+        raise NotFound(f"There is no image {image_id}.")
+    return row
+
+
+def find_and_hold(session: Session, image_id: str) -> Image:
+    """The row of an image that is about to be changed. Raises: NotFound."""
+    row = hold(session, Image, image_id)
     if row is None:
         raise NotFound(f"There is no image {image_id}.")
     return row
@@ -189,7 +198,7 @@ def variant(session: Session, image_id: str, name: str) -> Variant:
 
 def remove(session: Session, image_id: str, request_id: str | None) -> None:
     """Delete an image's rows; a task removes its files. Raises: NotFound."""
-    image = find(session, image_id)
+    image = find_and_hold(session, image_id)
     keys = [variant.key for variant in processing.variants_of(session, image_id)]
     item_id = image.item_id
     session.execute(delete(Variant).where(Variant.image_id == image_id))

@@ -63,7 +63,8 @@ def _insertion(model: type[Base], dialect: Dialect) -> _Insertion:
     table = model.metadata.tables[model.__tablename__]
     columns = [one for one in table.columns if one.autoincrement is not True]
     names = ", ".join(one.name for one in columns)
-    marks = ", ".join("?" for _ in columns)
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join(mark for _ in columns)
     return _Insertion(
         f"INSERT INTO {table.name} ({names}) VALUES ",  # noqa: S608 - names of our own tables
         f"({marks})",

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from service import notifications
 from service.errors import NotFound, SubjectGone
-from service.inserts import add_rows
+from service.holding import hold
+from service.inserts import add_row_unless_there
 from service.models import Image, Item, Variant, now
 from service.schemas import ItemDocument
 from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
@@ -21,7 +22,7 @@ from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
 def ensure(session: Session, item_id: str) -> None:
     """Write the item unless it is there."""
     if session.get(Item, item_id) is None:
-        add_rows(session, Item, {"id": item_id, "created_at": now()})
+        add_row_unless_there(session, Item, {"id": item_id, "created_at": now()})
 
 
 def act(
@@ -78,6 +79,8 @@ def document(row: Item) -> ItemDocument:
 
 def recompute(session: Session, item_id: str) -> dict[str, Any]:
     """Write the item's statistics anew from its images. Raises: SubjectGone."""
+    if hold(session, Item, item_id) is None:
+        raise SubjectGone(f"There is no item {item_id}.")
     mine = Image.item_id == item_id
     images, image_bytes, processed_at = session.execute(
         select(func.count(), func.sum(Image.size_bytes), _latest).where(mine)
@@ -90,11 +93,10 @@ def recompute(session: Session, item_id: str) -> dict[str, Any]:
     statistics = {
         "image_count": images,
         "variant_count": variants,
-        "total_bytes": (image_bytes or 0) + (variant_bytes or 0),
+        # A sum of big integers may come as a decimal number.
+        "total_bytes": int(image_bytes or 0) + int(variant_bytes or 0),
         "last_processed_at": processed_at,
     }
-    if session.get(Item, item_id) is None:
-        raise SubjectGone(f"There is no item {item_id}.")
     session.execute(update(Item).where(Item.id == item_id).values(**statistics))
     return statistics | {"last_processed_at": processed_at and processed_at.isoformat()}
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     String,
     TypeDecorator,
     text,
@@ -55,7 +56,9 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
@@ -65,6 +68,8 @@ class Base(DeclarativeBase):
 
 
 Id = String(32)
+#: A number the database counts up. SQLite counts only a key that is declared INTEGER.
+Counted = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Installation(Base):
@@ -291,7 +296,7 @@ class TaskEvent(Base):
 
     __tablename__ = "task_events"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Counted, primary_key=True, autoincrement=True)
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(32))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service import items
 from service.errors import ServiceError, SomeFailed, SubjectGone
+from service.holding import hold
 from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
 from service.models import VARIANTS, Image, Item, Task, Variant, now
@@ -120,7 +121,7 @@ async def erase(work: Work, image_id: str, keys: Sequence[str]) -> Outcome:
 
 def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
     """Mark an image as being processed and read what its pipeline needs."""
-    image = session.get(Image, image_id)
+    image = hold(session, Image, image_id)
     if image is None:
         raise SubjectGone(f"The image {image_id} was deleted.")
     wanted = set(names) if names is not None else None
@@ -145,6 +146,10 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
 
     Raises: SubjectGone when the image was deleted.
     """
+    # Held before its variants are looked at: of two tasks of one image the later sees the other's.
+    image = hold(session, Image, source.image_id)
+    if image is None:
+        raise SubjectGone(f"The image {source.image_id} was deleted.")
     if made:
         session.connection().execute(
             _MADE,
@@ -158,9 +163,6 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
                 for variant in made
             ],
         )
-    image = session.get(Image, source.image_id)
-    if image is None:
-        raise SubjectGone(f"The image {source.image_id} was deleted.")
     image.status = _status(session, source.image_id)
     if image.status == "ready":
         image.error_code = image.error_message = None

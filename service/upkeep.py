@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import images, notifications, request_keys
+from service.holding import hold_table
 from service.inserts import add_rows
 from service.models import Installation, new_id, now
 from service.runtime import Runtime
@@ -108,6 +109,7 @@ async def sweep(runtime: Runtime) -> int:
 
 def _installation(session: Session) -> str:
     """The id of the installation this database belongs to, made at the first call."""
+    hold_table(session, Installation)
     found = session.scalar(select(Installation.id))
     if found is None:
         found = new_id()

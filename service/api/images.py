@@ -288,8 +288,10 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
             ]
 
         received = await runtime.database.write(receive)
-    except Exception:  # not a cancellation: the commit may still come, and then needs the file
-        await parts.ingest.discard(submission)
+    except Exception as error:  # not a cancellation: the commit may still come
+        # Rows that may be there after all need their files; if they are not, the sweep finds out.
+        if not (isinstance(error, DatabaseFailed) and error.in_doubt):
+            await parts.ingest.discard(submission)
         raise
     base_url = runtime.settings.public_url
     return {

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from service.database import open_engine
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -19,16 +22,17 @@ def newest() -> str:
 def migrate(database_url: str) -> None:
     """Bring the database at `database_url` to the newest version, making it if need be.
 
-    Several processes may start at once: the first to get the write lock migrates, the others
-    find nothing left to do. Alembic works in a process of its own: a service that runs for weeks
+    Several processes may start at once: the first to get the lock migrates, the others find
+    nothing left to do. Alembic works in a process of its own: a service that runs for weeks
     needs none of it after its first second.
 
-    Raises: RuntimeError with what went wrong.
+    Raises: RuntimeError with what went wrong; ValueError when `database_url` cannot be used.
     """
     if _version(database_url) == newest():
         return
-    done = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "service.migrations", database_url],
+    done = subprocess.run(
+        [sys.executable, "-m", "service.migrations", "-"],
+        input=database_url,  # not an argument: it may hold a password, and all can list those
         capture_output=True,
         text=True,
         check=False,
@@ -39,15 +43,14 @@ def migrate(database_url: str) -> None:
 
 def _version(database_url: str) -> str | None:
     """The version a database is at; None for one that has none yet."""
-    database = make_url(database_url).database
-    if database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(database_url)
+    engine = open_engine(database_url)
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
             return found
+    except DBAPIError as error:
+        raise RuntimeError(f"The database cannot be opened: {error.orig}") from error
     finally:
         engine.dispose()

@@ -1,4 +1,4 @@
-"""`python -m service.migrations URL`: Alembic, in a process of its own."""
+"""`python -m service.migrations URL`: Alembic, in a process of its own; `-` reads the URL."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def upgrade(database_url: str) -> None:
 
 
 if __name__ == "__main__":
-    upgrade(sys.argv[1])
+    upgrade(sys.stdin.read() if sys.argv[1] == "-" else sys.argv[1])

@@ -5,7 +5,6 @@ A test that needs an empty service, or other settings, starts its own with `make
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +13,16 @@ import httpx
 import pytest
 
 from service.config import Settings
+from tests.conftest import NewDatabase
 from tests.servers import Served, serve
 
 
 @contextmanager
-def serving(folder: Path, engine: str, database: Path) -> Iterator[Served]:
-    shutil.copy(database, folder)
+def serving(folder: Path, engine: str, new_database: NewDatabase) -> Iterator[Served]:
     served = serve(
         Settings(
             _env_file=None,
-            database_url=f"sqlite:///{folder}/pixmill.db",
+            database_url=new_database(folder),
             uploads=folder / "uploads",
             processed=folder / "processed",
             notifications_file=folder / "notifications.jsonl",
@@ -40,9 +39,11 @@ def serving(folder: Path, engine: str, database: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Served]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[Served]:
     """A service that carries out its tasks."""
-    with serving(tmp_path_factory.mktemp("service"), "embedded", empty_database) as served:
+    with serving(tmp_path_factory.mktemp("service"), "embedded", new_database) as served:
         yield served
 
 
@@ -52,7 +53,7 @@ def client(service: Served) -> httpx.Client:
 
 
 @pytest.fixture(scope="session")
-def idle(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Served]:
+def idle(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Served]:
     """A service that takes everything in and leaves the tasks alone."""
-    with serving(tmp_path_factory.mktemp("idle"), "none", empty_database) as served:
+    with serving(tmp_path_factory.mktemp("idle"), "none", new_database) as served:
         yield served

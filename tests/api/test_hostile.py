@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 
@@ -122,3 +123,29 @@ def test_an_items_statistics_are_queued_once(make_service: Callable[..., Served]
 
     found = service.client.get("/tasks", params={"kind": "item.statistics"}).json()
     assert len(found["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/images/%00", "/tasks/%00", "/users/%00", "/notifications/%00", "/images?cursor=%00"]
+)
+def test_a_nul_in_an_address_is_no_fault(service: Served, path: str) -> None:
+    assert service.client.get(path).status_code in (200, 404, 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/users", {"email": "nul@example.com", "name": "a\0b"}),
+        ("/notifications", {"recipient": "a\0b", "subject": "a\0b", "body": "a\0b"}),
+        ("/notifications", {"recipient": "log", "subject": "\ud800", "body": "\udfff"}),
+    ],
+    ids=["user", "notification", "surrogates"],
+)
+def test_a_text_that_no_database_keeps_is_no_fault(
+    service: Served, path: str, document: dict[str, str]
+) -> None:
+    answer = service.client.post(
+        path, content=json.dumps(document), headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code in (201, 202, 422)

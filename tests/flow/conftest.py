@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.flow.evidence import Start
+from tests.flow.evidence import Start, name_database
 from tests.pictures import encoded
 from tests.servers import Process
 
 
 @pytest.fixture
-def start(tmp_path: Path, empty_database: Path) -> Iterator[Start]:
+def start(tmp_path: Path, database_url: str) -> Iterator[Start]:
     """Start processes on the test's folder; keywords are settings. What still lives is killed."""
-    shutil.copy(empty_database, tmp_path)
+    name_database(tmp_path, database_url)
     started: list[Process] = []
 
     def start(module: str = "service", command: str = "serve", **settings: object) -> Process:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import httpx
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
+from service.config import Settings
 from service.database import open_database
 from service.tasks import Kind, enqueue
 from tests.pictures import jpeg_segment
@@ -96,12 +99,38 @@ def wait_for_all(folder: Path) -> None:
     until(lambda: not open_ends & set(statuses(folder)), "the end of all tasks", patience=60)
 
 
+def name_database(folder: Path, url: str) -> None:
+    """Have the processes that work in a folder use a database."""
+    (folder / ".env").write_text(f"PIXMILL_DATABASE_URL={url}\n")
+
+
+def database_of(folder: Path) -> str:
+    """The URL of the database that the processes of a folder use."""
+    return Settings(_env_file=folder / ".env").database_url
+
+
 def query(folder: Path, statement: str) -> list[Any]:
     """The rows of a statement on the folder's database; one column comes as plain values."""
+    engine = _engine(database_of(folder))
+    with engine.connect() as connection:
+        rows = connection.execute(text(statement)).fetchall()
+    return [row[0] if len(row) == 1 else tuple(row) for row in rows]
+
+
+@cache
+def _engine(url: str) -> Engine:
+    if url.startswith("postgresql:"):
+        return create_engine(url.replace(":", "+psycopg:", 1), poolclass=NullPool)
     # Read-only, so that whoever opens it next finds it as a dead process left it.
-    with closing(sqlite3.connect(f"file:{folder}/pixmill.db?mode=ro", uri=True)) as connection:
-        rows = connection.execute(statement).fetchall()
-    return [row[0] if len(row) == 1 else row for row in rows]
+    path = url.removeprefix("sqlite:///")
+    return create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", poolclass=NullPool)
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether SQLite finds its file whole; PostgreSQL's files are not ours."""
+    if not database_of(folder).startswith("sqlite:"):
+        return True
+    return query(folder, "PRAGMA integrity_check") == ["ok"]
 
 
 def timelines(folder: Path) -> dict[str, list[str]]:
@@ -151,7 +180,7 @@ def in_database(server: Process, work: Callable[[Session], T]) -> T:
 
 
 async def _write(folder: Path, work: Callable[[Session], T]) -> T:
-    database = open_database(f"sqlite:///{folder}/pixmill.db")
+    database = open_database(database_of(folder))
     try:
         return await database.write(work)
     finally:

@@ -63,8 +63,7 @@ def test_a_thread_stops_between_two_steps_of_a_variant(start: Start) -> None:
     finished(process.client, f"/images/{image['id']}", ("ready",))
     answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": ONE_SLOW})
     task_id = answer.raise_for_status().json()["task_id"]
-    decoded = 'image_stage_duration_seconds_count{format="jpeg",stage="decode"}'
-    until(lambda: metric(process, decoded) == 1, "the first operation")
+    until(lambda: metric(process, "worker_threads_busy") == 1, "the thread at work")
 
     assert cancel(process.client, task_id)["status"] == "cancelled"
 

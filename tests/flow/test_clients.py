@@ -17,7 +17,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.flow.evidence import Start, digest, numbered, query, stored, unfinished, upload
+from tests.flow.evidence import (
+    Start,
+    digest,
+    name_database,
+    numbered,
+    query,
+    stored,
+    unfinished,
+    upload,
+)
 from tests.pictures import picture_bytes
 from tests.servers import Process, finished, until
 
@@ -34,7 +43,9 @@ CUT_FORM = FILE + FILE
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One process for all well-timed clients."""
-    process = Process(tmp_path_factory.mktemp("clients"), {"PIXMILL_MAX_UPLOAD_BYTES": str(LIMIT)})
+    folder = tmp_path_factory.mktemp("clients")
+    name_database(folder, f"sqlite:///{folder}/pixmill.db")
+    process = Process(folder, {"PIXMILL_MAX_UPLOAD_BYTES": str(LIMIT)})
     yield process
     process.kill()
 

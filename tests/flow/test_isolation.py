@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.server import WORN_OUT
 from service.tasks import Kind
+from tests.conftest import NewDatabase
 from tests.flow import failing
-from tests.flow.evidence import Start, enqueued, happened, query, upload, wait_for_all
+from tests.flow.evidence import (
+    Start,
+    enqueued,
+    happened,
+    name_database,
+    query,
+    upload,
+    wait_for_all,
+)
 from tests.flow.failing import MODULE
 from tests.pictures import encoded, photo, truncated
 from tests.servers import Process, finished, until
@@ -27,10 +35,12 @@ QUICK: dict[str, Any] = {"threads": 1, "poll_seconds": 0.02, "abandon_seconds": 
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Process]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[Process]:
     """One process that outlives all that is done in its children."""
     folder = tmp_path_factory.mktemp("isolation")
-    shutil.copy(empty_database, folder)
+    name_database(folder, new_database(folder))
     settings = QUICK | {"child_memory_bytes": 64 * 2**20}
     changes = {f"PIXMILL_{name.upper()}": str(value) for name, value in settings.items()}
     process = Process(folder, changes, MODULE)

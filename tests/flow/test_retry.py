@@ -9,17 +9,21 @@ import pytest
 
 from service.models import now
 from service.tasks import Kind, Step, chain, enqueue
+from tests.conftest import NewDatabase
 from tests.flow import failing
-from tests.flow.evidence import enqueued, happened, in_database
+from tests.flow.evidence import enqueued, happened, in_database, name_database
 from tests.servers import Process, finished
 
 FINAL = ("succeeded", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    changes = {"PIXMILL_POLL_SECONDS": "0.02"}
-    process = Process(tmp_path_factory.mktemp("failing"), changes, failing.MODULE)
+def server(
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[Process]:
+    folder = tmp_path_factory.mktemp("failing")
+    name_database(folder, new_database(folder))
+    process = Process(folder, {"PIXMILL_POLL_SECONDS": "0.02"}, failing.MODULE)
     yield process
     process.kill()
 

@@ -6,23 +6,25 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from service.inserts import add_rows
-from service.models import Base, Item, Moment, Task, TaskEvent, new_id, now
+from service.database import open_engine
+from service.inserts import add_row_unless_there, add_rows
+from service.models import Base, Image, Item, Moment, Task, TaskEvent, new_id, now
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    engine = create_engine(f"sqlite:///{tmp_path}/rows.db")
-    Base.metadata.create_all(engine)
+def session(database_url: str) -> Iterator[Session]:
+    engine = open_engine(database_url)
     with Session(engine) as session:
         yield session
     engine.dispose()
@@ -144,3 +146,48 @@ def test_values_are_put_as_the_mapper_would(session: Session) -> None:
     assert (task.attempt, task.crashes, task.progress, task.result) == (0, 0, 0.0, None)
     assert (task.run_at, event.at) == (at, at)
     assert event.id == 1
+
+
+def test_a_row_that_is_there_already_is_not_inserted_again(session: Session) -> None:
+    add_rows(session, Item, {"id": "a", "created_at": now(), "image_count": 3})
+
+    added = [
+        add_row_unless_there(session, Item, {"id": item_id, "created_at": now()})
+        for item_id in ("a", "b")
+    ]
+
+    assert added == [False, True]
+    counts = {row.id: row.image_count for row in session.scalars(select(Item))}
+    assert counts == {"a": 3, "b": 0}
+
+
+@pytest.mark.parametrize("alpha", [True, False])
+def test_truth_values_come_back_as_such(session: Session, alpha: bool) -> None:
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "filename": "a",
+        "content_type": "image/png",
+        "format": "png",
+    }
+    row |= {"size_bytes": 2**40, "sha256": "0", "width": 1, "height": 1, "orientation": 1}
+    row |= {"frames": 1, "alpha": alpha, "status": "ready", "task_id": "t", "created_at": now()}
+    add_rows(session, Image, row)
+
+    found = session.get_one(Image, row["id"])
+
+    assert found.alpha is alpha
+    assert found.size_bytes == 2**40
+
+
+@pytest.mark.parametrize("name", ["ix_tasks_due", "ix_tasks_running", "ix_tasks_after"])
+def test_an_index_for_few_of_the_rows_holds_only_those(session: Session, name: str) -> None:
+    indexes = {one["name"]: one for one in inspect(session.connection()).get_indexes("tasks")}
+    options = indexes[name]["dialect_options"]
+
+    assert options[f"{session.connection().dialect.name}_where"] is not None
+
+
+def test_the_migrations_make_what_the_models_say(session: Session) -> None:
+    context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+
+    assert compare_metadata(context, Base.metadata) == []

@@ -1,4 +1,4 @@
-"""Every statement on the task table, one by one, on a real SQLite file."""
+"""Every statement on the task table, one by one, on real databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.database import open_database
 from service.errors import NotFound, WrongState
-from service.models import Base, Task, TaskEvent, now
+from service.models import Task, TaskEvent, now
 from service.tasks import Kind, Lane, Outcome, Priority, Retry, Step, Subject, Work, queries, rows
 from service.tasks.rows import Ended, Failure, TaskRow
 
@@ -35,9 +34,8 @@ TEST = kind()
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    database = open_database(f"sqlite:///{tmp_path}/rows.db")
-    Base.metadata.create_all(database.engine)
+def session(database_url: str) -> Iterator[Session]:
+    database = open_database(database_url)
     with Session(database.engine) as session:
         yield session
     database.close()
@@ -114,8 +112,8 @@ def test_second_claim_of_a_running_task_loses(session: Session) -> None:
     assert claim(session, only=task_id) == []
 
 
-async def _claim_from_two(path: Path) -> list[str]:
-    one, two = open_database(f"sqlite:///{path}"), open_database(f"sqlite:///{path}")
+async def _claim_from_two(url: str) -> list[str]:
+    one, two = open_database(url), open_database(url)
     try:
         claims = [
             database.write(claim, 3, worker=f"w{n}") for n in range(10) for database in (one, two)
@@ -126,11 +124,11 @@ async def _claim_from_two(path: Path) -> list[str]:
         await asyncio.to_thread(two.close)
 
 
-def test_two_processes_never_claim_the_same_task(session: Session, tmp_path: Path) -> None:
+def test_two_processes_never_claim_the_same_task(session: Session, database_url: str) -> None:
     ids = [add(session) for _ in range(40)]
     session.commit()
 
-    claimed = asyncio.run(_claim_from_two(tmp_path / "rows.db"))
+    claimed = asyncio.run(_claim_from_two(database_url))
 
     assert sorted(claimed) == sorted(ids)
 
@@ -550,16 +548,16 @@ def test_what_is_scheduled_is_not_depth_before_its_time(session: Session) -> Non
 
 def test_the_next_task_that_comes_due_is_known(session: Session) -> None:
     at = now()
-    assert rows.next_due(session, at) is None
+    assert rows.seconds_to_next(session, at) is None
     add(session, run_at=at)
-    assert rows.next_due(session, at) is None, "what is due already is not to come"
+    assert rows.seconds_to_next(session, at) is None, "what is due already is not to come"
     add(session, run_at=at + 2 * LATER, priority=Priority.HIGH)
     add(session, run_at=at + LATER, priority=Priority.LOW, kind=kind("pixels", Lane.PIXELS))
     add(session, run_at=at + LATER / 2, kind=kind("paused"))
     rows.pause(session, "paused")
 
-    assert rows.next_due(session, at) == at + LATER
-    assert rows.next_due(session, at + LATER) == at + 2 * LATER
+    assert rows.seconds_to_next(session, at) == LATER.total_seconds()
+    assert rows.seconds_to_next(session, at + LATER) == LATER.total_seconds()
 
 
 def test_the_counts_tell_unfinished_tasks_by_kind_status_and_priority(session: Session) -> None:
@@ -695,8 +693,8 @@ def test_keys_are_a_kinds_own_and_tasks_without_one_stand_beside_each_other(
     assert statuses(session, *ids) == ["queued"] * 5
 
 
-async def _enqueue_from_two(path: Path) -> list[str]:
-    one, two = open_database(f"sqlite:///{path}"), open_database(f"sqlite:///{path}")
+async def _enqueue_from_two(url: str) -> list[str]:
+    one, two = open_database(url), open_database(url)
     try:
         adding = [
             database.write(rows.enqueue, TEST, {}, dedup_key="a")
@@ -709,8 +707,8 @@ async def _enqueue_from_two(path: Path) -> list[str]:
         await asyncio.to_thread(two.close)
 
 
-def test_two_processes_enqueue_one_task_under_one_key(session: Session, tmp_path: Path) -> None:
-    ids = asyncio.run(_enqueue_from_two(tmp_path / "rows.db"))
+def test_two_processes_enqueue_one_task_under_one_key(session: Session, database_url: str) -> None:
+    ids = asyncio.run(_enqueue_from_two(database_url))
 
     assert len(ids) == 40
     assert [task.id for task in session.scalars(select(Task))] == [ids[0]] == list(set(ids))
@@ -781,7 +779,6 @@ def kept(session: Session) -> set[str]:
 
 
 def test_what_ended_long_ago_goes_with_its_timeline_the_oldest_first(session: Session) -> None:
-    session.execute(text("PRAGMA foreign_keys=ON"))
     day = timedelta(days=1)
     subject = Subject("notification", "n")
     ids = [ended_ago(session, age * day, subject=subject) for age in (9, 8, 7, 1)]
@@ -815,15 +812,21 @@ def test_a_first_is_kept_for_its_follower_which_can_be_retried_without_it(
 
 def test_pruning_reads_no_more_than_it_removes(session: Session) -> None:
     """The plan uses the index of finished tasks, whatever else there is."""
+    if session.connection().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL enable_seqscan = off"))  # what it does with a large table
+        explain = "EXPLAIN"
+    else:
+        explain = "EXPLAIN QUERY PLAN"
     plan = session.execute(
         text(
-            "EXPLAIN QUERY PLAN SELECT id FROM tasks WHERE status = :s AND finished_at < :t "
+            f"{explain} SELECT id FROM tasks WHERE status = :s AND finished_at < :t "
             "AND finished_at IS NOT NULL ORDER BY finished_at LIMIT 5"
         ),
         {"s": "succeeded", "t": now()},
     ).all()
 
-    assert ["ix_tasks_finished" in line.detail for line in plan] == [True]
+    assert any("ix_tasks_finished" in str(line) for line in plan)
+    assert not any("SORT" in str(line).upper() or "TEMP" in str(line) for line in plan)
 
 
 # Many at once

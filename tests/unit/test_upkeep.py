@@ -21,6 +21,7 @@ from service.runtime import Runtime, open_runtime
 from service.storage import Blob
 from service.tasks import rows
 from service.upkeep import sweep
+from tests.conftest import NewDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -55,10 +56,12 @@ async def test_a_young_file_is_left_alone(make_settings: Callable[..., Settings]
 
 
 async def test_full_folders_beside_a_new_database_are_left_alone(
-    make_settings: Callable[..., Settings], tmp_path: Path
+    make_settings: Callable[..., Settings], new_database: NewDatabase, tmp_path: Path
 ) -> None:
     await _sweep(make_settings(orphan_seconds=3600), store_first=True)
-    another = make_settings(orphan_seconds=0, database_url=f"sqlite:///{tmp_path}/another.db")
+    another_folder = tmp_path / "another"
+    another_folder.mkdir()
+    another = make_settings(orphan_seconds=0, database_url=new_database(another_folder))
 
     removed, files = await _sweep(another, store_first=False)
 

@@ -13,19 +13,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 import structlog
-from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from service.events import Event, Listener
-from service.models import now
 from service.runtime import Runtime
 from service.tasks import rows, runner
 from service.tasks.engines.children import Children
-from service.tasks.engines.liveness import Liveness
+from service.tasks.engines.liveness import open_liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
 from service.tasks.words import TaskRow
@@ -65,7 +61,7 @@ class EmbeddedEngine:
             on_abandoned=self._on_abandoned,
         )
         self.children = Children(self.threads.limiter, self._settings.child_memory_bytes)
-        self._liveness = Liveness(_liveness_folder(self._settings.database_url))
+        self._liveness = open_liveness(self._settings.database_url)
         self._places = {
             Lane.PIXELS: PIXEL_PLACES_PER_THREAD * self._settings.pixel_threads,
             Lane.LIGHT: LIGHT_PLACES,
@@ -88,7 +84,7 @@ class EmbeddedEngine:
         return self._liveness.worker
 
     async def start(self) -> None:
-        """Rescue what dead workers of this machine left, then begin both loops."""
+        """Rescue what dead workers left, then begin both loops."""
         await self._rescue()
         self._runtime.events.subscribe(self._hearer(asyncio.get_running_loop()))
         self._loops = [
@@ -162,11 +158,11 @@ class EmbeddedEngine:
             return False
         self._wake.clear()
         free = self._free()
-        claimed, next_due = await self._runtime.database.write(self._claim, free)
+        claimed, to_next = await self._runtime.database.write(self._claim, free)
         for lane, task in claimed:
             self._begin(lane, task)
         if not claimed:  # else there may be more: look again at once
-            await self._wait_for_work(next_due)
+            await self._wait_for_work(to_next)
         return True
 
     def _free(self) -> dict[Lane, int]:
@@ -175,8 +171,8 @@ class EmbeddedEngine:
 
     def _claim(
         self, session: Session, free: dict[Lane, int]
-    ) -> tuple[list[tuple[Lane, TaskRow]], datetime | None]:
-        """What was claimed; where that is nothing, when the next task will be due."""
+    ) -> tuple[list[tuple[Lane, TaskRow]], float | None]:
+        """What was claimed; where that is nothing, how long until the next task is due."""
         lease_seconds = self._settings.lease_seconds
         claimed = [
             (lane, task)
@@ -186,7 +182,7 @@ class EmbeddedEngine:
                 session, worker=self.worker, limit=limit, lease_seconds=lease_seconds, lane=lane
             )
         ]
-        return claimed, None if claimed else rows.next_due(session, now())
+        return claimed, None if claimed else rows.seconds_to_next(session)
 
     def _begin(self, lane: Lane, row: TaskRow) -> None:
         cancelled = Cancellation()
@@ -202,10 +198,9 @@ class EmbeddedEngine:
             self._runtime.metrics.engine_errors.inc()
             log.error("task_escaped", exc_info=error)
 
-    async def _wait_for_work(self, next_due: datetime | None) -> None:
-        seconds = self._settings.poll_seconds
-        if next_due:
-            seconds = min(seconds, max(0.0, (next_due - now()).total_seconds()))
+    async def _wait_for_work(self, to_next: float | None) -> None:
+        poll = self._settings.poll_seconds
+        seconds = poll if to_next is None else min(poll, to_next)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -260,8 +255,3 @@ class EmbeddedEngine:
     def _rescue_one(self, session: Session, task: TaskRow) -> None:
         ended = rows.rescue(session, task, self._settings.max_crashes)
         self._runtime.registry.tell(session, ended or ())
-
-
-def _liveness_folder(database_url: str) -> Path:
-    database = make_url(database_url).database or "pixmill"
-    return Path(f"{database}.workers")

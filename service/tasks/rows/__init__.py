@@ -22,7 +22,7 @@ from service.tasks.rows.attempt import (
 )
 from service.tasks.rows.bulk import CANCEL, RETRY, Verb
 from service.tasks.rows.control import cancel, cancel_about, retry, status_of
-from service.tasks.rows.counts import counts, depth, finished, next_due, scheduled
+from service.tasks.rows.counts import counts, depth, finished, scheduled, seconds_to_next
 from service.tasks.rows.enqueue import Step, chain, enqueue
 from service.tasks.rows.pauses import pause, paused, resume
 from service.tasks.rows.prune import prune
@@ -56,7 +56,6 @@ __all__ = [
     "finished",
     "give_back",
     "lost",
-    "next_due",
     "pause",
     "paused",
     "prune",
@@ -67,6 +66,7 @@ __all__ = [
     "retry",
     "retry_later",
     "scheduled",
+    "seconds_to_next",
     "status_of",
     "succeed",
     "workers",

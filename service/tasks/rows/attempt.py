@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from service.models import TASKS, Task, new_id, now
+from service.models import TASKS, Task, new_id
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.chains import cancel_next, release_next
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.statements import (
     RELEASED,
     changed,
@@ -26,15 +27,35 @@ from service.tasks.rows.statements import (
 )
 from service.tasks.words import Ended, Failure, TaskRow
 
-#: Looked for after every end of a task: built once, and past the mapper.
+#: What a claim takes. A row that another claim is taking is passed over, not waited for.
 _DUE = (
     select(TASKS.c.id)
-    .where(is_due, TASKS.c.run_at <= bindparam("at"))
-    .where(TASKS.c.lane == bindparam("lane"), is_not_paused)
+    .where(is_due, TASKS.c.run_at <= bindparam("now"))
+    .where(TASKS.c.lane == bindparam("of_lane"), is_not_paused)
     # Each priority by itself: so what is scheduled for later is not read on the way to the next.
     .where(TASKS.c.priority.in_([int(priority) for priority in Priority]))
     .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
-    .limit(bindparam("limit"))
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_TAKEN = {
+    "status": "running",
+    "attempt": TASKS.c.attempt + 1,
+    "worker": bindparam("by"),
+    "lease_token": bindparam("token"),
+    "lease_until": bindparam("until"),
+    "started_at": bindparam("now"),
+    "progress": 0.0,
+}
+#: Carried out after every end of a task: built once, and past the mapper.
+_CLAIM = update(TASKS).where(TASKS.c.id.in_(select(_DUE.c.id))).values(_TAKEN).returning(*TASKS.c)
+_CLAIM_ONE = (
+    update(TASKS)
+    .where(TASKS.c.id == bindparam("only"), is_due, TASKS.c.run_at <= bindparam("now"))
+    .where(is_not_paused)
+    .values(_TAKEN)
+    .returning(*TASKS.c)
 )
 
 
@@ -52,31 +73,15 @@ def claim(
 
     Tasks of paused kinds are passed over.
     """
-    at = at or now()
-    token = new_id()
+    at = at or time_of(session)
+    until = at + timedelta(seconds=lease_seconds)
+    taking = {"now": at, "by": worker, "token": new_id(), "until": until}
     if only is None:
-        found = {"at": at, "lane": lane.value, "limit": limit}
-        ids = list(session.connection().scalars(_DUE, found))
+        wanted = taking | {"of_lane": lane.value, "most": limit}
+        claimed = session.connection().execute(_CLAIM, wanted)
     else:
-        ids = [only]
-    if not ids:
-        return []
-    claimed = session.execute(
-        update(Task)
-        .where(Task.id.in_(ids), is_due, Task.run_at <= at, is_not_paused)
-        .values(
-            status="running",
-            attempt=Task.attempt + 1,
-            worker=worker,
-            lease_token=token,
-            lease_until=at + timedelta(seconds=lease_seconds),
-            started_at=at,
-            progress=0.0,
-        )
-        .returning(Task)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    ).scalars()
-    rows = sorted((row_of(task) for task in claimed), key=lambda row: ids.index(row.id))
+        claimed = session.connection().execute(_CLAIM_ONE, taking | {"only": only})
+    rows = sorted(map(row_of, claimed), key=lambda row: (row.priority, row.run_at, row.id))
     notes = ((row.id, "claimed", {"attempt": row.attempt, "worker": worker}) for row in rows)
     note(session, at, *notes)
     return rows
@@ -86,7 +91,7 @@ def renew(
     session: Session, tokens: Sequence[str], lease_seconds: float, at: datetime | None = None
 ) -> None:
     """Extend the leases of what still runs."""
-    until = (at or now()) + timedelta(seconds=lease_seconds)
+    until = (at or time_of(session)) + timedelta(seconds=lease_seconds)
     session.execute(running(Task.lease_token.in_(tokens)).values(lease_until=until))
 
 
@@ -99,7 +104,7 @@ def succeed(
     session: Session, task: TaskRow, result: Mapping[str, Any] | None, at: datetime | None = None
 ) -> bool:
     """Record the end of the work and let the next of the chain go; False if the lease is lost."""
-    at = at or now()
+    at = at or time_of(session)
     done = mine(task).values(
         status="succeeded",
         progress=1.0,
@@ -121,7 +126,7 @@ def retry_later(
     session: Session, task: TaskRow, failure: Failure, wait: timedelta, at: datetime | None = None
 ) -> bool:
     """Record a failed attempt that another one may mend; False if the lease is lost."""
-    at = at or now()
+    at = at or time_of(session)
     values = failed_with(task, failure) | {"status": "retrying", "run_at": at + wait}
     if not changed(session, mine(task).values(**values)):
         return False
@@ -137,7 +142,7 @@ def fail(
 
     Returns all that ended by it; nothing if the lease is lost.
     """
-    at = at or now()
+    at = at or time_of(session)
     values = failed_with(task, failure) | {"status": "failed", "finished_at": at}
     if not changed(session, mine(task).values(**values)):
         return []
@@ -148,7 +153,7 @@ def fail(
 
 def give_back(session: Session, task: TaskRow, at: datetime | None = None) -> bool:
     """Return a running task to the queue without spending its attempt."""
-    at = at or now()
+    at = at or time_of(session)
     back = mine(task).values(status="queued", attempt=Task.attempt - 1, **RELEASED)
     if not changed(session, back):
         return False

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.holding import held
 from service.models import Task
 from service.tasks.rows.statements import note
 from service.tasks.words import NOT_BEGUN, Ended
@@ -58,5 +59,6 @@ def revive_next(session: Session, task_id: str, at: datetime) -> None:
 
 
 def next_of(session: Session, task_id: str, status: str) -> list[str]:
+    """What follows a task and is of that status, held so that it stays so."""
     following = select(Task.id).where(Task.after_id == task_id, Task.status == status)
-    return list(session.scalars(following))
+    return list(session.scalars(held(following.order_by(Task.id))))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.errors import NotFound, WrongState
-from service.models import Task, now
+from service.holding import held
+from service.models import Task
 from service.tasks.rows.chains import cancel_one, revive_next
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.dedup import has_twin
 from service.tasks.rows.statements import note
 from service.tasks.rows.stopping import ask_to_stop
@@ -26,7 +28,7 @@ def cancel(session: Session, task_id: str) -> list[Ended]:
     Returns all that ended by it: nothing for a running task, which its worker ends.
     Raises: NotFound; WrongState when it has finished.
     """
-    at = now()
+    at = time_of(session)
     for _ in range(TRIES):
         ended = cancel_one(session, task_id, at, {})
         if ended or ask_to_stop(session, task_id, at):
@@ -44,8 +46,8 @@ def cancel_about(session: Session, subject: Subject) -> None:
         Task.subject_id == subject.id,
         Task.status.in_(LIVE),
     )
-    at = now()
-    for task_id in list(session.scalars(about)):
+    at = time_of(session)
+    for task_id in list(session.scalars(held(about.order_by(Task.id)))):
         if not cancel_one(session, task_id, at, {}):
             ask_to_stop(session, task_id, at)
 
@@ -57,7 +59,7 @@ def retry(session: Session, task_id: str) -> None:
     Raises: NotFound; WrongState when it is neither, when the task before it has not succeeded,
     or when another task with its deduplication key is unfinished.
     """
-    status = status_of(session, task_id)
+    status = _held_status_of(session, task_id)
     if status not in RETRYABLE:
         raise WrongState(f"The task is {status}; only a failed or cancelled one can be retried.")
     after_id = session.scalar(select(Task.after_id).where(Task.id == task_id))
@@ -67,16 +69,17 @@ def retry(session: Session, task_id: str) -> None:
     if twin := has_twin(session, task_id):
         raise WrongState(f"Task {twin} is to do the same and has not finished.")
     _begin_again(session, task_id)
-    revive_next(session, task_id, now())
+    revive_next(session, task_id, time_of(session))
 
 
 def _begin_again(session: Session, task_id: str) -> None:
-    at = now()
+    at = time_of(session)
     fresh = {"attempt": 0, "crashes": 0, "progress": 0.0, "finished_at": None, "started_at": None}
     again = update(Task).where(Task.id == task_id, Task.status.in_(RETRYABLE))
     values = fresh | {"status": "queued", "run_at": at, "cancel_requested_at": None}
     try:
-        session.execute(again.values(**values))
+        with session.begin_nested():
+            session.execute(again.values(**values))
     except IntegrityError:  # its twin came a moment ago
         raise WrongState("Another task is to do the same and has not finished.") from None
     note(session, at, (task_id, "retried", {}))
@@ -84,7 +87,16 @@ def _begin_again(session: Session, task_id: str) -> None:
 
 def status_of(session: Session, task_id: str) -> str:
     """The status of a task. Raises: NotFound."""
-    status = session.scalar(select(Task.status).where(Task.id == task_id))
+    return _status(session, task_id, select(Task.status))
+
+
+def _held_status_of(session: Session, task_id: str) -> str:
+    """The same, and no claim and no other hand changes it before the transaction's end."""
+    return _status(session, task_id, held(select(Task.status)))
+
+
+def _status(session: Session, task_id: str, statement: Select[str]) -> str:
+    status = session.scalar(statement.where(Task.id == task_id))
     if status is None:
         raise NotFound(f"There is no task {task_id}.")
     return status

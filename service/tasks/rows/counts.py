@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from service.models import Moment, Task, now
+from service.models import Moment, Task
 from service.tasks.registry import Lane, Priority
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.statements import is_due, is_not_paused
 from service.tasks.words import LIVE
 
@@ -31,13 +32,13 @@ def depth(session: Session, limit: int, at: datetime | None = None) -> int:
 
     One that is scheduled for later does not count; one between two attempts does.
     """
-    waits = or_(Task.run_at <= (at or now()), Task.status == "retrying")
+    waits = or_(Task.run_at <= (at or time_of(session)), Task.status == "retrying")
     return _up_to(session, limit, waits)
 
 
 def scheduled(session: Session, limit: int, at: datetime | None = None) -> int:
     """How many tasks are scheduled for later, counted no further than `limit`."""
-    return _up_to(session, limit, Task.run_at > (at or now()), Task.status != "retrying")
+    return _up_to(session, limit, Task.run_at > (at or time_of(session)), Task.status != "retrying")
 
 
 def counts(
@@ -47,7 +48,7 @@ def counts(
 
     The status of queued tasks that are not yet due is `scheduled` here.
     """
-    is_scheduled = and_(Task.status == "queued", Task.run_at > (at or now()))
+    is_scheduled = and_(Task.status == "queued", Task.run_at > (at or time_of(session)))
     status = case((is_scheduled, "scheduled"), else_=Task.status)
     live = (
         select(Task.kind, status, Task.priority, func.count(), func.min(Task.run_at))
@@ -70,10 +71,11 @@ def finished(session: Session) -> list[tuple[str, str, int]]:
     return [(kind, status, count) for kind, status, count in session.execute(kept)]
 
 
-def next_due(session: Session, at: datetime) -> datetime | None:
-    """When, after `at`, the next task that can be claimed becomes due; None if there is none."""
+def seconds_to_next(session: Session, at: datetime | None = None) -> float | None:
+    """How long until the next task that can be claimed becomes due; None if there is none."""
+    at = at or time_of(session)
     soonest: datetime | None = session.connection().scalar(_NEXT_DUE, {"at": at})
-    return soonest
+    return (soonest - at).total_seconds() if soonest else None
 
 
 def _up_to(session: Session, limit: int, *conditions: ColumnElement[bool]) -> int:

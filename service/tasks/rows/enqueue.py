@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from service.errors import DatabaseFailed
 from service.events import after_commit
 from service.inserts import add_row_unless_there, add_rows
-from service.models import Task, new_id, now
+from service.models import Task, new_id
 from service.tasks.registry import Kind, Priority
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.dedup import unfinished
 from service.tasks.words import Subject
 
@@ -49,7 +50,7 @@ def enqueue(
     unfinished task of the kind with that key: while there is one, its id is returned and nothing
     is added.
     """
-    at = now()
+    at = time_of(session)
     task_id = task_id or new_id()
     row = {
         "id": task_id,

@@ -6,12 +6,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from service.inserts import add_row_unless_there
-from service.models import PausedKind, now
+from service.models import PausedKind
+from service.tasks.rows.clock import time_of
 
 
 def pause(session: Session, kind: str) -> None:
     """Have no task of this kind claimed, by any process; nothing changes if that is so."""
-    add_row_unless_there(session, PausedKind, {"kind": kind, "at": now()})
+    add_row_unless_there(session, PausedKind, {"kind": kind, "at": time_of(session)})
 
 
 def resume(session: Session, kind: str) -> None:

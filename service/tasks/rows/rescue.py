@@ -9,8 +9,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from service.events import after_commit
-from service.models import Task, now
+from service.models import Task
 from service.tasks.rows.chains import cancel_next
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.statements import (
     RELEASED,
     changed,
@@ -29,7 +30,7 @@ def lost(
     session: Session, dead_workers: Sequence[str], at: datetime | None = None
 ) -> list[TaskRow]:
     """Running tasks whose lease has run out or whose worker is known to be dead."""
-    gone = or_(Task.lease_until < (at or now()), Task.worker.in_(dead_workers))
+    gone = or_(Task.lease_until < (at or time_of(session)), Task.worker.in_(dead_workers))
     return [row_of(task) for task in session.scalars(select(Task).where(*is_running, gone))]
 
 
@@ -48,7 +49,7 @@ def rescue(
     task that was asked to stop is cancelled instead.
     Returns what ended by it, or None if somebody else was quicker.
     """
-    at = at or now()
+    at = at or time_of(session)
     if stopped := cancel_running(session, task, at):
         return stopped
     crashes = task.crashes + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, literal, select, update
+from sqlalchemy import ColumnElement, Row, Update, literal, select, update
 from sqlalchemy.orm import Session
 
 from service.inserts import add_rows
@@ -61,7 +61,8 @@ def note(session: Session, at: datetime, *notes: tuple[str, str, dict[str, Any]]
         add_rows(session, TaskEvent, *rows)
 
 
-def row_of(task: Task) -> TaskRow:
+def row_of(task: Task | Row[Any]) -> TaskRow:
+    """The row as handlers see it, from the mapper or past it."""
     return TaskRow(
         id=task.id,
         kind=task.kind,

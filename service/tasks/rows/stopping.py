@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.events import after_commit
-from service.models import Task, now
+from service.models import Task
 from service.tasks.rows.chains import cancel_next
+from service.tasks.rows.clock import time_of
 from service.tasks.rows.statements import RELEASED, changed, is_running, mine, note, running
 from service.tasks.words import Ended, TaskRow
 
@@ -42,7 +43,7 @@ def cancel_running(session: Session, task: TaskRow, at: datetime | None = None) 
 
     Returns all that ended by it; nothing if nobody asked, or the lease is lost.
     """
-    at = at or now()
+    at = at or time_of(session)
     stopped = mine(task).where(_is_asked_for).values(status="cancelled", finished_at=at, **RELEASED)
     if not changed(session, stopped):
         return []

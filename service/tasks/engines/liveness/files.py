@@ -1,26 +1,20 @@
-"""Which workers of this machine are alive: each holds a lock on a file while it lives.
-
-The system drops the lock with the process, however that ends. So a worker that restarts can tell
-at once what its dead predecessor left behind, without waiting for leases to run out and without
-ever touching what a living sibling on the same database runs.
-"""
+"""On one machine: each worker holds a lock on a file, and the system drops it with the process."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from service.models import new_id
+from service.tasks.engines.liveness.base import new_name
 
 
-class Liveness:
-    """This process's lock, in a folder that all workers of one database share."""
+class FileLocks:
+    """Implements Liveness in a folder that all workers of one database share."""
 
     def __init__(self, folder: Path) -> None:
-        self.worker = f"{os.uname().nodename[:24]}-{os.getpid()}-{new_id()[-8:]}"
+        self.worker = new_name()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / self.worker

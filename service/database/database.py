@@ -1,0 +1,186 @@
+"""Writers and readers: what is shared, what is undone, what is answered and when."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from service.database.addresses import READERS
+from service.database.base import Backend
+from service.errors import CapacityError, DatabaseFailed
+from service.events import Event, Events
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Writes that may share one commit.
+MAX_BATCH = 64
+#: Pause after a conflict, in seconds: the one that goes on is to have its rows before us.
+CONFLICT_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One piece of work on its way to the writer, and where its result goes."""
+
+    work: Callable[[Session], Any]
+    result: Future[Any]
+
+
+class Database:
+    """Open with `open_database`; close when done."""
+
+    def __init__(self, engine: Engine, backend: Backend, events: Events) -> None:
+        self.engine = engine
+        self.backend = backend
+        self._events = events
+        self._turn = backend.open_turn(engine.url)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._writers = [
+            threading.Thread(target=self._serve, name=f"writer-{number}", daemon=True)
+            for number in range(backend.WRITERS)
+        ]
+        for writer in self._writers:
+            writer.start()
+
+    async def write(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in a transaction and return its result once that is committed and synced.
+
+        Raises: whatever `work` raises; DatabaseFailed or DiskFull when the database cannot.
+        """
+        if not all(writer.is_alive() for writer in self._writers):
+            raise DatabaseFailed("The database is closed.")
+        job = _Job(lambda session: work(session, *args, **kwargs), Future())
+        self._jobs.put(job)
+        result: T = await asyncio.wrap_future(job.result)
+        return result
+
+    async def read(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` on a snapshot and return its result.
+
+        Raises: whatever `work` raises; DatabaseFailed when the database cannot.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._readers, lambda: self._read(lambda session: work(session, *args, **kwargs))
+        )
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the database."""
+        self._jobs.put(None)
+        for writer in self._writers:
+            writer.join()
+        self._readers.shutdown()
+        self.engine.dispose()
+        self._turn.close()
+
+    def _read(self, work: Callable[[Session], T]) -> T:
+        try:
+            with self.engine.connect() as connection:
+                connection.execution_options(**self.backend.READING)
+                with Session(connection) as session:
+                    return work(session)
+        except SQLAlchemyError as error:
+            raise self._named(error) from error
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            while len(batch) < MAX_BATCH and (more := self._next_waiting()) is not None:
+                batch.append(more)
+            self._commit(batch)
+        self._jobs.put(None)  # for the other writers
+
+    def _next_waiting(self) -> _Job | None:
+        try:
+            job = self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+        if job is None:
+            self._jobs.put(None)  # the end stays last
+        return job
+
+    def _commit(self, batch: list[_Job]) -> None:
+        """Carry out a batch in one transaction; answer each job only after the commit."""
+        # From here on a caller that stops waiting can no longer take its work back.
+        batch = [job for job in batch if job.result.set_running_or_notify_cancel()]
+        try:
+            answers = self._transact(batch)
+        except Exception as error:  # noqa: BLE001 - everything is undone
+            answers = self._undone(batch, error)
+        for job, answer in zip(batch, answers, strict=True):
+            self._answer(job, answer)
+
+    def _undone(self, batch: list[_Job], error: Exception) -> list[_Answer]:
+        """What to answer when a batch failed: an error of one job's is found by running each."""
+        if isinstance(
+            self.backend.named(error), CapacityError
+        ):  # the database's: again is no better
+            return [_Answer(error=error) for _ in batch]
+        return [self._alone(job) for job in batch]
+
+    def _alone(self, job: _Job) -> _Answer:
+        try:
+            (answer,) = self._transact([job])
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller
+            return _Answer(error=error)
+        return answer
+
+    def _transact(self, batch: list[_Job]) -> list[_Answer]:
+        """Carry out a batch and commit it; once more where another transaction was in the way."""
+        try:
+            return self._once(batch)
+        except SQLAlchemyError as error:
+            if not self.backend.is_conflict(error):
+                raise
+        time.sleep(CONFLICT_SECONDS)
+        return self._once(batch)
+
+    def _once(self, batch: list[_Job]) -> list[_Answer]:
+        with self._turn, self.engine.connect() as connection:
+            connection.execution_options(**self.backend.WRITING)
+            with connection.begin():
+                return [_carry_out(connection, job.work) for job in batch]
+
+    def _answer(self, job: _Job, answer: _Answer) -> None:
+        if answer.error is not None:
+            job.result.set_exception(self._named(answer.error))
+            return
+        for event in answer.events:
+            self._events.publish(event)
+        job.result.set_result(answer.value)
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Our error for one of the driver's; all others as they are."""
+        return self.backend.named(error) or error
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What became of one job of a batch."""
+
+    value: Any = None
+    error: BaseException | None = None
+    events: Sequence[Event] = ()
+
+
+def _carry_out(connection: Connection, work: Callable[[Session], Any]) -> _Answer:
+    with Session(connection, join_transaction_mode="rollback_only") as session:
+        value = work(session)
+        session.flush()
+        return _Answer(value, events=session.info.get("events", ()))
