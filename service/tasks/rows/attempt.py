@@ -20,6 +20,7 @@ from service.tasks.rows.statements import (
     failed_with,
     is_due,
     is_not_paused,
+    is_running,
     mine,
     note,
     row_of,
@@ -56,6 +57,22 @@ _CLAIM_ONE = (
     .where(is_not_paused)
     .values(_TAKEN)
     .returning(*TASKS.c)
+)
+
+#: The usual end of an attempt; see `mine`.
+_SUCCEED = (
+    update(TASKS)
+    .where(*is_running, TASKS.c.id == bindparam("of_id"), TASKS.c.lease_token == bindparam("held"))
+    .values(
+        status="succeeded",
+        progress=1.0,
+        result=bindparam("made"),
+        finished_at=bindparam("now"),
+        error_code=None,
+        error_message=None,
+        error_traceback=None,
+        **RELEASED,
+    )
 )
 
 
@@ -105,17 +122,9 @@ def succeed(
 ) -> bool:
     """Record the end of the work and let the next of the chain go; False if the lease is lost."""
     at = at or time_of(session)
-    done = mine(task).values(
-        status="succeeded",
-        progress=1.0,
-        result=dict(result) if result is not None else None,
-        finished_at=at,
-        error_code=None,
-        error_message=None,
-        error_traceback=None,
-        **RELEASED,
-    )
-    if not changed(session, done):
+    made = dict(result) if result is not None else None
+    wanted = {"of_id": task.id, "held": task.lease_token, "made": made, "now": at}
+    if not session.connection().execute(_SUCCEED, wanted).rowcount:
         return False
     note(session, at, (task.id, "succeeded", {"attempt": task.attempt}))
     release_next(session, task.id, at)
