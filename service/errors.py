@@ -36,6 +36,7 @@ the task runner reads `transient` to decide whether another attempt can help.
         ├── SubjectGone                 500     subject_gone
         ├── SomeFailed                  500     some_failed         yes
         ├── TimeLimitExceeded           500     time_limit          yes
+        ├── LeaseLost                   500     lease_lost
         ├── WorkerLost                  500     worker_lost
         └── UnknownKind                 500     unknown_kind
 """
@@ -202,6 +203,10 @@ class SomeFailed(TaskError):
 
 class TimeLimitExceeded(TaskError):
     code, title, transient = "time_limit", "The attempt ran past its time limit", True
+
+
+class LeaseLost(TaskError):
+    code, title = "lease_lost", "Somebody else has the task"
 
 
 class WorkerLost(TaskError):

@@ -126,7 +126,7 @@ async def carry_out(work: Work, item_id: str, action: str) -> Outcome:
 @task("item.statistics", time_limit=30)
 async def update_statistics(work: Work, item_id: str) -> Outcome:
     """Count an item's images, bytes and variants."""
-    statistics = await work.database.write(recompute, item_id)
+    statistics = await work.write(recompute, item_id)
     return Outcome(statistics)
 
 

@@ -36,6 +36,13 @@ async def keep_house(runtime: Runtime) -> None:
         await asyncio.sleep(ROUND_SECONDS)
 
 
+async def claim_folders(runtime: Runtime) -> None:
+    """Make empty folders this database's, before the first upload: full ones become nobody's."""
+    installation = await runtime.database.write(_installation)
+    for storage in (runtime.uploads, runtime.processed):
+        await storage.belongs_to(installation)
+
+
 async def sweep(runtime: Runtime) -> int:
     """Remove what no upload and no row will ever claim; return how many files had no row."""
     installation = await runtime.database.write(_installation)

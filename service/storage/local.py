@@ -212,9 +212,19 @@ def _belongs_to(root: Path, installation: str) -> bool:
         return owner.read_text().strip() == installation
     if any(_keys_below(folder, math.inf) for folder in _folders(root)):
         return False
-    owner.write_text(f"{installation}\n")
-    sync_folder(root)
+    _mark(root, installation)
     return True
+
+
+def _mark(root: Path, installation: str) -> None:
+    """Name the owner whole or not at all: a name cut short would be nobody's for ever."""
+    temp = root / INCOMING / new_id()
+    with temp.open("w") as file:
+        file.write(f"{installation}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temp.rename(root / OWNER)
+    sync_folder(root)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy.orm import Session
 
 from service.config import Settings
 from service.database import Database
+from service.errors import LeaseLost
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
+from service.tasks import rows
 from service.tasks.words import TaskRow
 
 P = ParamSpec("P")
@@ -42,6 +46,21 @@ class Work:
     threads: Threads
     #: Tell how far the attempt is, from 0 to 1.
     progress: Callable[[float], Awaitable[None]]
+
+    async def write(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in a transaction, as long as the task is this attempt's.
+
+        Raises: LeaseLost when the attempt comes too late; as `Database.write` else.
+        """
+
+        def held(session: Session) -> T:
+            if not rows.is_held(session, self.task):
+                raise LeaseLost("The task is another attempt's by now.")
+            return work(session, *args, **kwargs)
+
+        return await self.database.write(held)
 
 
 #: The time limit of the attempt that runs here; whoever makes it wait for us stops its clock.

@@ -18,6 +18,7 @@ from service.tasks.rows.statements import (
     detail_of,
     failed_with,
     is_due,
+    is_running,
     mine,
     note,
     row_of,
@@ -74,6 +75,14 @@ def claim(
     notes = ((row.id, "claimed", {"attempt": row.attempt, "worker": worker}) for row in rows)
     note(session, at, *notes)
     return rows
+
+
+def is_held(session: Session, task: TaskRow) -> bool:
+    """Whether an attempt still holds its lease, and will to the end of a writing transaction."""
+    held = select(Task.id).where(
+        *is_running, Task.id == task.id, Task.lease_token == task.lease_token
+    )
+    return session.scalar(held.with_for_update()) is not None  # SQLite has one writer anyway
 
 
 def renew(
