@@ -23,7 +23,7 @@ from typing import Any
 from service import images
 from service.api import images as routes
 from service.storage import local, part
-from service.tasks import rows, runner
+from service.tasks import runner
 from service.tasks.engines import EmbeddedEngine
 
 MODULE = "tests.torture.stops"
@@ -73,7 +73,7 @@ POINTS = {
     "nudged": Point(EmbeddedEngine, "submit", after=True),
     "claimed": Point(runner, "carry_out", after=False),
     "half_made": Point(local.LocalFolder, "put", after=True, counts=_of_half()),
-    "made": Point(rows, "succeed", after=False),
+    "made": Point(runner, "_record_success", after=False),
     "recorded": Point(runner, "_record_success", after=True),
 }
 UNCOMMITTED = ("received", "fsynced", "renamed", "written")

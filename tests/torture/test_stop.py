@@ -20,7 +20,6 @@ from tests.flow.evidence import (
     upload,
     wait_for_all,
 )
-from tests.pictures import picture_bytes
 from tests.servers import PATIENCE
 from tests.torture.conftest import Enter
 from tests.torture.ledger import account

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -65,4 +65,5 @@ def everything(folder: Path) -> tuple[Any, ...]:
 def workers(folder: Path) -> list[int]:
     """The ids of the processes that claimed tasks, in that order."""
     claims = query(folder, "SELECT detail FROM task_events WHERE kind = 'claimed' ORDER BY id")
-    return [int(str(claim).split(f"{os.uname().nodename[:24]}-")[1].split("-")[0]) for claim in claims]
+    found = [re.search(r"-(\d+)-\w{8}\b", str(claim)) for claim in claims]
+    return [int(one[1]) for one in found if one]
