@@ -60,8 +60,8 @@ async def sweep(runtime: Runtime) -> int:
 
 async def _installation(runtime: Runtime) -> str:
     """The id of the installation this database belongs to, made at the first call."""
-    database = runtime.database
-    return await database.read(_found) or await database.write(_found_or_made)
+    found = await runtime.database.read(_found)
+    return found or await runtime.database.write(_found_or_made)
 
 
 def _found(session: Session) -> str | None:

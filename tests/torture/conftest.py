@@ -52,8 +52,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for report in _all_reports(terminalreporter):
         for name, entry in report.user_properties:
-            if name == PROPERTY:
-                sums[entry.pop("torture")].update(entry, rounds=1)
+            if name == PROPERTY and isinstance(entry, dict):
+                counts = {key: entry[key] for key in entry if key != "torture"}
+                sums[entry["torture"]].update(counts, rounds=1)
     names = ["rounds", *(one.name for one in fields(Account))]
     terminalreporter.section("ledger")
     terminalreporter.write_line(f"{'':34}" + "".join(f"{name:>8}" for name in names))

@@ -1,4 +1,4 @@
-"""What is left to account for after a process has died: from the rows and the files, not the API."""
+"""What is left to account for after a process has died, from its rows and its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real command line, which sends itself a signal at a named point of an upload's or task's life.
+"""The real command line, which sends itself a signal at a named point of a life.
 
 Run as `python -m tests.torture.stops SIGKILL committed 1 serve`: the first process argument is the
 signal, then the point, then at which arrival. The service knows nothing of it: the functions at
