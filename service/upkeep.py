@@ -60,8 +60,10 @@ async def sweep(runtime: Runtime) -> int:
 
 async def _installation(runtime: Runtime) -> str:
     """The id of the installation this database belongs to, made at the first call."""
-    found = await runtime.database.read(_found)
-    return found or await runtime.database.write(_found_or_made)
+    found: str | None = await runtime.database.read(_found)
+    if found is None:
+        found = await runtime.database.write(_found_or_made)
+    return found
 
 
 def _found(session: Session) -> str | None:
