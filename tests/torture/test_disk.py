@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 from collections.abc import Callable
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -129,6 +131,27 @@ def test_whichever_call_of_a_variant_fails_the_task_is_retried_and_then_fine(
     assert server.terminate() == 0
     found = account(tmp_path, promised)
     assert found.lost == found.wrong == found.left == []
+
+
+def test_a_part_that_somebody_removes_is_refused_as_a_failed_storage(
+    start: Start, photo: bytes, tmp_path: Path
+) -> None:
+    server = start(engine="none", upload_buffer_bytes=MIB)
+    connection = HTTPConnection(httpx.URL(server.url).netloc.decode(), timeout=30)
+    connection.putrequest("POST", "/images")
+    connection.putheader("Content-Type", "image/jpeg")
+    connection.putheader("Content-Length", str(len(photo)))
+    connection.endheaders(photo[:-1])
+    (part,) = until(lambda: unfinished(tmp_path), "a part")
+    part.unlink()
+    connection.send(photo[-1:])
+    answer = connection.getresponse()
+
+    assert (answer.status, json.loads(answer.read())["code"]) == (503, "storage_failed")
+    connection.close()
+    assert query(tmp_path, "SELECT id FROM images") == []
+    assert stored(tmp_path, "uploads") == set()
+    assert not unfinished(tmp_path)
 
 
 @needs_mounts
