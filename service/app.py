@@ -43,7 +43,7 @@ from service.migrations import migrate
 from service.runtime import open_runtime
 from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
-from service.upkeep import keep_house
+from service.upkeep import claim_folders, keep_house
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     await asyncio.to_thread(migrate, settings.database_url)
     async with open_runtime(settings, KINDS) as runtime:
+        await claim_folders(runtime)
         engine = open_engine(runtime)
         waiting = Waiting()
         runtime.events.subscribe(waiting.on_event)

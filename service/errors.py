@@ -41,6 +41,7 @@ the task runner reads `transient` to decide whether another attempt can help.
         ├── WorkerCrashed               500     worker_crashed      yes
         ├── OutOfMemory                 500     out_of_memory       yes
         ├── ChildNotStarted             500     child_not_started   yes
+        ├── LeaseLost                   500     lease_lost
         ├── WorkerLost                  500     worker_lost
         └── UnknownKind                 500     unknown_kind
 """
@@ -233,6 +234,10 @@ class OutOfMemory(TaskError):
 
 class ChildNotStarted(TaskError):
     code, title, transient = "child_not_started", "No child process could be started", True
+
+
+class LeaseLost(TaskError):
+    code, title = "lease_lost", "Somebody else has the task"
 
 
 class WorkerLost(TaskError):

@@ -68,7 +68,7 @@ def _mark_item_failed(
 )
 async def process(work: Work, image_id: str, names: Sequence[str]) -> Outcome:
     """Make those variants of an image that `names` names."""
-    source = await work.database.write(_begin, image_id, names)
+    source = await work.write(_begin, image_id, names)
     made = await make(work, source, work.progress)
     sizes = {variant.name: variant.blob.size_bytes for variant in made}
 
@@ -95,14 +95,14 @@ async def process_item(work: Work, item_id: str) -> Outcome:
 
     for done, image_id in enumerate(ids):
         try:
-            source = await work.database.write(_begin, image_id, None)
+            source = await work.write(_begin, image_id, None)
             source = replace(source, item_id=None)  # counted once, at the end
             made = await make(work, source, partial(progress, done))
-            await work.database.write(_record, source, made, work.task.request_id)
+            await work.write(_record, source, made, work.task.request_id)
         except ServiceError as error:
             failures[image_id] = error.code
             payload = {"image_id": image_id}
-            await work.database.write(_mark_failed, payload, error.code, error.detail)
+            await work.write(_mark_failed, payload, error.code, error.detail)
         await progress(done, 1)
     if failures:
         reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())

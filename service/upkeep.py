@@ -92,9 +92,16 @@ def _prune(session: Session, status: str, before: datetime) -> int:
     return len(subjects)
 
 
+async def claim_folders(runtime: Runtime) -> None:
+    """Make empty folders this database's, before the first upload: full ones become nobody's."""
+    installation = await _installation(runtime)
+    for storage in (runtime.uploads, runtime.processed):
+        await storage.belongs_to(installation)
+
+
 async def sweep(runtime: Runtime) -> int:
     """Remove what no upload and no row will ever claim; return how many files had no row."""
-    installation = await runtime.database.write(_installation)
+    installation = await _installation(runtime)
     removed = 0
     for store in ("uploads", "processed"):
         storage = getattr(runtime, store)
@@ -107,10 +114,21 @@ async def sweep(runtime: Runtime) -> int:
     return removed
 
 
-def _installation(session: Session) -> str:
+async def _installation(runtime: Runtime) -> str:
     """The id of the installation this database belongs to, made at the first call."""
+    found: str | None = await runtime.database.read(_found)
+    if found is None:
+        found = await runtime.database.write(_found_or_made)
+    return found
+
+
+def _found(session: Session) -> str | None:
+    return session.scalar(select(Installation.id))
+
+
+def _found_or_made(session: Session) -> str:
     hold_table(session, Installation)
-    found = session.scalar(select(Installation.id))
+    found = _found(session)
     if found is None:
         found = new_id()
         add_rows(session, Installation, {"id": found})

@@ -37,6 +37,7 @@ from service.kinds import KINDS
 from service.metrics import Metrics
 from service.notifiers import CHANNELS
 from service.tasks.words import STATUSES
+from tests.torture.stops import POINTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -428,6 +429,18 @@ def test_every_make_target_is_documented() -> None:
     rows = dict(row for row in table(page("CONTRIBUTING.md")) if len(row) == 2)
 
     assert rows == {f"`make {name}`": text for name, text in _targets().items()}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_test_that_is_named_exists(path: Path) -> None:
+    for name in re.findall(r"`(tests/[\w/]+\.py)`", path.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+def test_every_point_of_torture_is_documented() -> None:
+    tables = table(section("docs/tasks.md", "## What fails, and who handles it"))
+
+    assert [bare(row[0]) for row in tables if row[0].startswith("`")] == list(POINTS)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -8,6 +8,7 @@ stored for a request that fails later is removed by `discard`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from service.api import body
 from service.api.form import Form, Part, boundary_of
 from service.config import FORM_OVERHEAD_BYTES
 from service.errors import (
+    CapacityError,
     EmptyFile,
     MalformedBody,
     MissingFile,
@@ -155,6 +157,11 @@ class Ingest:
         except (EmptyFile, UnsupportedFormat, PictureError, FileTooLarge) as error:
             metrics.uploads.labels("refused", error.code).inc()
             return Refused(name, error)
+        except CapacityError:
+            # It has its name already if it was only its folder that could not be synced.
+            with suppress(CapacityError):
+                await self._runtime.uploads.delete(upload_id)
+            raise
         return Upload(upload_id, name, blob, header)
 
     async def _checked(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:

@@ -26,7 +26,7 @@ from typing import ParamSpec, TypeVar
 import aiofiles
 from aiofiles.base import wrap
 
-from service.errors import DiskFull, NotFound, ServiceError, StorageFailed
+from service.errors import DiskFull, NotFound, StorageFailed
 from service.models import new_id
 from service.storage.base import Blob, Check, Chunk
 from service.storage.part import Part, append, discard, finish, sync_folder
@@ -131,7 +131,7 @@ class LocalFolder:
                 while chunk := await file.read(READ_BYTES):
                     yield chunk
         except FileNotFoundError:
-            raise NotFound(f"Nothing is stored under {key}.") from None
+            raise _nothing_under(key) from None
 
     async def stat(self, key: str) -> int:
         """The length of `key` in bytes. Raises: NotFound."""
@@ -139,10 +139,7 @@ class LocalFolder:
 
     async def describe(self, key: str) -> os.stat_result:
         """What the system knows of the file of `key`. Raises: NotFound."""
-        try:
-            return await self._in_thread(os.stat, self.path(key))
-        except FileNotFoundError:
-            raise NotFound(f"Nothing is stored under {key}.") from None
+        return await self._in_thread(_describe, self.path(key), key)
 
     async def delete(self, key: str) -> None:
         """Remove `key`, and its folder when that is empty now."""
@@ -175,6 +172,17 @@ class LocalFolder:
             return await in_thread(*args, executor=self._threads, **kwargs)
 
 
+def _describe(path: Path, key: str) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise _nothing_under(key) from None
+
+
+def _nothing_under(key: str) -> NotFound:
+    return NotFound(f"Nothing is stored under {key}.")
+
+
 def _delete(path: Path, shard: str) -> None:
     path.unlink(missing_ok=True)
     if str(path.parent) != shard:
@@ -204,9 +212,19 @@ def _belongs_to(root: Path, installation: str) -> bool:
         return owner.read_text().strip() == installation
     if any(_keys_below(folder, math.inf) for folder in _folders(root)):
         return False
-    owner.write_text(f"{installation}\n")
-    sync_folder(root)
+    _mark(root, installation)
     return True
+
+
+def _mark(root: Path, installation: str) -> None:
+    """Name the owner whole or not at all: a name cut short would be nobody's for ever."""
+    temp = root / INCOMING / new_id()
+    with temp.open("w") as file:
+        file.write(f"{installation}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temp.rename(root / OWNER)
+    sync_folder(root)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -223,11 +241,9 @@ def _keys_below(folder: Path, before: float) -> list[str]:
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
-    """Turn the system's errors into ours; those about a missing file stay what they are."""
+    """Turn the system's errors into ours: a file that somebody took away is a failed storage."""
     try:
         yield
-    except (FileNotFoundError, ServiceError):
-        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full.", retry_after_seconds=30) from error

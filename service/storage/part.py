@@ -55,14 +55,14 @@ def finish(part: Part, target: Path, check: Check[T]) -> tuple[Blob, T]:
             whole = b"".join(part.waiting)
             part.waiting = [whole]
             checked = check(whole)
-            descriptor = _open(part)
+            _open(part)
             _write_waiting(part)
         else:
-            descriptor = part.descriptor
             _write_waiting(part)
             checked = check(part.temp)
-        _sync(descriptor)
-        _rename(part.temp, target)
+        sync(part)
+        rename(part, target)
+        sync_folder(target.parent)
         _close(part)
         return Blob(part.written_bytes, part.digest.hexdigest()), checked
 
@@ -94,27 +94,35 @@ def _after(chunks: list[Chunk], written: int) -> list[Chunk]:
     return []
 
 
+def sync(part: Part) -> None:
+    """Have what was written on the disk."""
+    if part.descriptor is not None:
+        _sync(part.descriptor)
+
+
+def rename(part: Part, target: Path) -> None:
+    """Give the file its name, in a folder that is made if it is missing."""
+    try:
+        part.temp.rename(target)
+    except FileNotFoundError:
+        make_folder(target.parent)
+        part.temp.rename(target)
+
+
 def discard(part: Part) -> None:
     with part.lock:
         part.discarded = True
         if part.descriptor is not None:
-            part.temp.unlink(missing_ok=True)
-            _close(part)
+            try:
+                part.temp.unlink(missing_ok=True)
+            finally:
+                _close(part)
 
 
 def _close(part: Part) -> None:
     if part.descriptor is not None:
         os.close(part.descriptor)
         part.descriptor = None
-
-
-def _rename(temp: Path, target: Path) -> None:
-    try:
-        temp.rename(target)
-    except FileNotFoundError:
-        make_folder(target.parent)
-        temp.rename(target)
-    sync_folder(target.parent)
 
 
 def make_folder(folder: Path) -> None:

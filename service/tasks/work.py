@@ -8,14 +8,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy.orm import Session
 
 from service.config import Settings
 from service.database import Database
-from service.errors import TaskCancelled
+from service.errors import LeaseLost, TaskCancelled
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
+from service.tasks import rows
 from service.tasks.words import TaskRow
 
 P = ParamSpec("P")
@@ -98,6 +101,21 @@ class Work:
     progress: Callable[[float], Awaitable[None]]
     #: Whether somebody wants it to stop.
     cancelled: Cancellation
+
+    async def write(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in a transaction, as long as the task is this attempt's.
+
+        Raises: LeaseLost when the attempt comes too late; as `Database.write` else.
+        """
+
+        def held(session: Session) -> T:
+            if not rows.is_held(session, self.task):
+                raise LeaseLost("The task is another attempt's by now.")
+            return work(session, *args, **kwargs)
+
+        return await self.database.write(held)
 
 
 #: The time limit of the attempt that runs here; whoever makes it wait for us stops its clock.

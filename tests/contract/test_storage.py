@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import NotFound, UnreadablePicture
+from service.errors import NotFound, StorageFailed, UnreadablePicture
 from service.models import new_id
 from service.storage import LocalFolder, LocalStorage
 from tests.servers import PATIENCE, until
@@ -167,6 +167,23 @@ async def test_chunks_that_fail_leave_what_was_there(
 
     assert await read(storage, "a") == b"before"
     until(lambda: len(files(root)) == 1, "the part's removal")
+
+
+async def test_a_part_that_somebody_removes_is_a_failed_storage(
+    storage: Storage, root: Path
+) -> None:
+    async def robbed() -> AsyncIterator[bytes]:
+        async for chunk in stream(LARGE):
+            yield chunk
+        for part in parts(root):
+            part.unlink()
+
+    with pytest.raises(StorageFailed):
+        await storage.put("a", robbed())
+
+    assert nothing_is_left(root)
+    await storage.put("a", stream(LARGE))
+    assert await read(storage, "a") == LARGE
 
 
 @sizes

@@ -54,6 +54,18 @@ def claim_one(session: Session, task_id: str, **changes: Any) -> TaskRow:
     return task
 
 
+def test_a_lease_is_held_until_somebody_else_has_the_task(session: Session) -> None:
+    task = claim_one(session, add(session))
+    assert rows.is_held(session, task)
+
+    rows.rescue(session, task, max_crashes=2)
+    assert not rows.is_held(session, task)
+    second = claim_one(session, task.id)
+
+    assert rows.is_held(session, second)
+    assert not rows.is_held(session, task), "the same row, another lease"
+
+
 def look(session: Session, task_id: str) -> Task:
     session.expire_all()
     return session.get_one(Task, task_id)

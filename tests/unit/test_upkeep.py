@@ -20,7 +20,7 @@ from service.models import Notification, RequestKey, Task, TaskEvent, Variant, n
 from service.runtime import Runtime, open_runtime
 from service.storage import Blob
 from service.tasks import rows
-from service.upkeep import sweep
+from service.upkeep import claim_folders, sweep
 from tests.conftest import NewDatabase
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,19 @@ def _files(runtime: Runtime) -> list[Path]:
 
 async def test_a_file_that_no_row_knows_is_removed(make_settings: Callable[..., Settings]) -> None:
     assert await _sweep(make_settings(orphan_seconds=0), store_first=True) == (1, [])
+
+
+async def test_folders_that_were_claimed_are_swept_though_they_have_filled_since(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = make_settings(orphan_seconds=0)
+    migrate(settings.database_url)
+    async with open_runtime(settings, KINDS) as runtime:
+        await claim_folders(runtime)
+        await runtime.uploads.put(new_id(), _bytes())
+
+        assert await sweep(runtime) == 1
+        assert _files(runtime) == []
 
 
 async def test_a_young_file_is_left_alone(make_settings: Callable[..., Settings]) -> None:

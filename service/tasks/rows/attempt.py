@@ -104,6 +104,14 @@ def claim(
     return rows
 
 
+def is_held(session: Session, task: TaskRow) -> bool:
+    """Whether an attempt still holds its lease, and will to the end of a writing transaction."""
+    held = select(Task.id).where(
+        *is_running, Task.id == task.id, Task.lease_token == task.lease_token
+    )
+    return session.scalar(held.with_for_update()) is not None  # SQLite has one writer anyway
+
+
 def renew(
     session: Session, tokens: Sequence[str], lease_seconds: float, at: datetime | None = None
 ) -> None:
