@@ -78,19 +78,19 @@ def steps_of(image_id: str, calls: list[Call]) -> list[Call]:
 
 
 def only(calls: list[Call], names: tuple[str, ...], is_it: Callable[[Call], bool]) -> Call:
-    (found,) = (call for call in calls if call.name in names and is_it(call))
-    return found
+    found = [call for call in calls if call.name in names and is_it(call)]
+    assert len(found) == 1, f"one of {names}: {found}"
+    return found[0]
 
 
 def first(
     calls: list[Call], names: tuple[str, ...], is_it: Callable[[Call], bool], after: Call
 ) -> Call:
     """The first call of its kind that began after another had ended, and that went well."""
-    return next(
-        call
-        for call in calls
-        if call.name in names and call.began > after.ended and is_it(call) and is_well(call)
-    )
+    later = [call for call in calls if call.name in names and call.began > after.ended]
+    found = [call for call in later if is_it(call) and is_well(call)]
+    assert found, f"none of {names} after {after}"
+    return found[0]
 
 
 def is_well(call: Call) -> bool:
