@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import installs
@@ -16,6 +16,8 @@ from bench.places import PEERS, PROJECT
 from bench.servers import PORT, Server
 
 OURS = "Pixmill"
+#: The same with a process for each of the two cores.
+OURS_TWO = "Pixmill, 2 processes"
 TUTORIAL = "tutorial"
 THUMBOR = "thumbor"
 IPX = "IPX"
@@ -61,6 +63,11 @@ def pixmill(folder: Path, **settings: str) -> Server:
     return Server(OURS, tuple(shlex.split(command)), folder, {"PYTHONPATH": str(PROJECT), **env})
 
 
+def pixmill_in_two(folder: Path, **settings: str) -> Server:
+    """The same service in two processes behind its port."""
+    return replace(pixmill(folder, WORKERS="2", **settings), name=OURS_TWO)
+
+
 def tutorial(folder: Path) -> Server:
     """The tutorial's code in one uvicorn process, on the very libraries of the service."""
     command = f"-m uvicorn tutorial:app --no-access-log --log-level warning --app-dir {PEERS}"
@@ -90,6 +97,7 @@ def _node(name: str, script: str, folder: Path) -> Server:
 
 CONTESTANTS = (
     Contestant(OURS, pixmill, by_document),
+    Contestant(OURS_TWO, pixmill_in_two, by_document),
     Contestant(SHARP, sharp, by_document),
     Contestant(IPX, ipx, by_ipx),
     Contestant(THUMBOR, thumbor, by_thumbor),

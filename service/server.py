@@ -15,13 +15,16 @@ from fastapi import FastAPI
 from prometheus_client.multiprocess import mark_process_dead
 
 from service import __version__, fleet
-from service.config import Settings
+from service.config import MIB, Settings
+from service.isolation.limits import keep_memory
 from service.logs import configure_logs
 from service.protocol import BoundedProtocol
 from service.tasks.engines import EmbeddedEngine, NoEngine
 
 #: What a stop waits for open requests, in seconds, before the engine drains.
 REQUEST_GRACE_SECONDS = 10
+#: Freed memory that stays at hand for the next upload and the next picture, in bytes.
+KEPT_BYTES = 64 * MIB
 #: How a process ends that asks to be replaced: too many of its threads hang.
 WORN_OUT = 4
 
@@ -52,6 +55,7 @@ def serve(settings: Settings, build: Build) -> int:
 def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, greets: bool) -> int:
     """Serve in this process, on a socket of its own or on the address of the settings."""
     configure_logs(settings)
+    keep_memory(KEPT_BYTES)
     app = build(settings)
     config = uvicorn.Config(
         app,

@@ -47,15 +47,15 @@ def be_modest() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
 
-def keep_memory() -> None:
-    """Have the C library keep freed memory for the next picture.
+def keep_memory(kept_bytes: int = KEPT_BYTES) -> None:
+    """Have the C library keep up to `kept_bytes` of freed memory for the next picture.
 
     By default it gives each large block back at once, and has the system clear every page of the
     next one anew: a third of the time of a photograph. Source: mallopt(3), glibc only.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, kept_bytes)
 
 
 def give_back_memory() -> None:
