@@ -32,7 +32,7 @@ DONE = ["claimed", "succeeded"]
 GIVEN_BACK = ["claimed", "given_back"]
 
 
-@pytest.mark.parametrize("point", ("received", *COMMITTED))
+@pytest.mark.parametrize("point", ["received", *COMMITTED])
 def test_a_stop_at_each_point_spends_nothing(
     start: Start, photo: bytes, tmp_path: Path, enter: Enter, point: str, number: int
 ) -> None:
