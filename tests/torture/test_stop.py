@@ -1,4 +1,4 @@
-"""SIGTERM at every point of an upload's and a task's life, with time to drain and without.
+"""SIGTERM during an upload and at every point of a task's life, with time to drain and without.
 
 What runs is finished or given back, no attempt is spent, and nothing counts as a crash.
 """
@@ -23,7 +23,7 @@ from tests.flow.evidence import (
 from tests.servers import PATIENCE
 from tests.torture.conftest import Enter
 from tests.torture.ledger import account
-from tests.torture.stops import MODULE, POINTS, RUNNING
+from tests.torture.stops import COMMITTED, MODULE, RUNNING
 
 FINISHED = ("succeeded", 1, 0, None)
 WAITING = ("queued", 0, 0, None)
@@ -32,7 +32,7 @@ DONE = ["claimed", "succeeded"]
 GIVEN_BACK = ["claimed", "given_back"]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", ["received", *COMMITTED])
 def test_a_stop_at_each_point_spends_nothing(
     start: Start, photo: bytes, tmp_path: Path, enter: Enter, point: str, number: int
 ) -> None:
