@@ -31,6 +31,7 @@ from service.metrics import Metrics
 from service.migrations import migrate
 from service.runtime import open_runtime
 from service.tasks.engines import open_engine
+from service.tasks.engines.neighbours import meet_neighbours
 from service.upkeep import keep_house
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,14 @@ ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match")
 
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
+    app = create_worker_app(settings)
+    for noun in (images, files, users, items, notifications, tasks):
+        app.include_router(noun.router, responses=problems.responses(Invalid))
+    return app
+
+
+def create_worker_app(settings: Settings) -> FastAPI:
+    """Health, readiness and metrics alone, around the same engine."""
     app = FastAPI(
         title="Pixmill",
         version=__version__,
@@ -52,8 +61,6 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.include_router(system.router)
-    for noun in (images, files, users, items, notifications, tasks):
-        app.include_router(noun.router, responses=problems.responses(Invalid))
     app.add_exception_handler(ServiceError, problems.on_service_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
@@ -79,8 +86,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = open_engine(runtime)
         waiting = Waiting()
         runtime.events.subscribe(waiting.on_event)
+        neighbours = meet_neighbours(runtime, engine)
         app.state.parts = Parts(
-            runtime, engine, Admission(runtime), Ingest(runtime), Looks(runtime), waiting
+            runtime,
+            engine,
+            neighbours,
+            Admission(runtime),
+            Ingest(runtime),
+            Looks(runtime),
+            waiting,
         )
         await engine.start()
         house = asyncio.create_task(keep_house(runtime), name="upkeep")
@@ -90,6 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         finally:
             await engine.drain(settings.drain_seconds)
             await engine.stop()
+            neighbours.close()
             house.cancel()
             await asyncio.gather(house, return_exceptions=True)
             log.info("stopped")

@@ -1,22 +1,18 @@
-"""The commands `pixmill serve`, `migrate`, `doctor` and `upload`."""
+"""The commands `pixmill serve`, `worker`, `migrate`, `settings`, `doctor` and `upload`."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 
 from service import __version__
 from service.config import Settings
+from service.shared_metrics import shared_metrics
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,55 +20,32 @@ cli = typer.Typer(
     help=f"Pixmill {__version__}: image uploads, turned into variants by durable tasks.",
 )
 
-#: What a stop waits for open requests, in seconds, before the engine drains.
-REQUEST_GRACE_SECONDS = 10
-
 
 @cli.command(epilog="Every setting is an environment variable as well: see `pixmill settings`.")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes behind the port.")] = None,
     engine: Annotated[
-        bool | None, typer.Option("--engine/--no-engine", help="Work tasks in this process.")
+        bool | None, typer.Option("--engine/--no-engine", help="Work tasks in these processes.")
     ] = None,
 ) -> None:
     """Start the API and, unless told otherwise, the engine that works its tasks."""
-    from service.app import create_app
-    from service.logs import configure_logs
-    from service.protocol import BoundedProtocol
-    from service.runtime import check
-
-    chosen = {"host": host, "port": port}
+    chosen = {"host": host, "port": port, "workers": workers}
     if engine is not None:
         chosen["engine"] = "embedded" if engine else "none"
-    settings = _settings(**chosen)
-    try:
-        check(settings)
-    except ValueError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for a person
-        raise typer.Exit(2) from None
-    configure_logs(settings)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        http=BoundedProtocol,
-        ws="none",
-        timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
-    )
-    # What is imported by now stays for good: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    # The server raises the signal again once it has stopped in good order: that is the end we
-    # asked for, not a failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    server = _server(config, settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        raise typer.Exit(3)
+    _serve(_settings(**chosen), "create_app")
+
+
+@cli.command(epilog="Every setting is an environment variable as well: see `pixmill settings`.")
+def worker(
+    host: Annotated[str | None, typer.Option(help="Address of its health and metrics.")] = None,
+    port: Annotated[int, typer.Option(help="Port of its health and metrics; 0: a free one.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes that work.")] = None,
+) -> None:
+    """Work tasks beside `pixmill serve --no-engine`: no API but health, readiness and metrics."""
+    chosen = {"host": host, "port": port, "workers": workers, "engine": "embedded"}
+    _serve(_settings(**chosen), "create_worker_app")
 
 
 @cli.command()
@@ -131,32 +104,20 @@ def upload(
     raise typer.Exit(0 if upload_all(server, files, preset or []) else 1)
 
 
-class _Server(uvicorn.Server):
-    """A server that tells a person at a terminal where it answers."""
+def _serve(settings: Settings, application: str) -> None:
+    """Serve an application of `service.app`; a setting that cannot be used ends the program."""
+    with shared_metrics(settings.workers):
+        from service import app
+        from service.runtime import check
+        from service.server import serve as serve_until_stopped
 
-    greets = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, then greet."""
-        await super().startup(sockets)
-        if self.started and self.greets:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            print(_greeting(f"http://{host}:{port}"), flush=True)  # noqa: T201 - for a person
-
-
-def _server(config: uvicorn.Config, settings: Settings) -> uvicorn.Server:
-    server = _Server(config)
-    server.greets = settings.log_format == "text"
-    return server
-
-
-def _greeting(url: str) -> str:
-    return f"""
-  Pixmill {__version__} answers at {url}
-    API      {url}/docs
-    metrics  {url}/metrics
-    try      curl -F file=@photo.jpg {url}/images
-"""
+        try:
+            check(settings)
+            code = serve_until_stopped(settings, getattr(app, application))
+        except (ValueError, OSError) as error:
+            print(error, file=sys.stderr)  # noqa: T201 - for a person
+            raise typer.Exit(2) from None
+    raise typer.Exit(code)
 
 
 def _settings(**chosen: Any) -> Settings:

@@ -59,8 +59,14 @@ class Settings(BaseSettings):
         "embedded",
         description="Who works the tasks: this process, or nobody here (they wait).",
     )
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes behind the port, each with its own engine."
+    )
     threads: int = Field(
-        0, ge=0, le=256, description="Threads that touch pixels; 0: one a usable core."
+        0,
+        ge=0,
+        le=256,
+        description="Threads that touch pixels, in each process; 0: its share of the cores.",
     )
     max_queued_tasks: int = Field(
         10_000, ge=1, description="Tasks that may wait before new work is refused with 503."
@@ -141,8 +147,8 @@ class Settings(BaseSettings):
 
     @property
     def pixel_threads(self) -> int:
-        """How many threads may touch pixels at once."""
-        return self.threads or usable_cores()
+        """How many threads of one process may touch pixels at once."""
+        return self.threads or max(1, usable_cores() // self.workers)
 
     @property
     def request_bytes(self) -> int:

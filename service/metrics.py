@@ -10,6 +10,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import product
+from typing import Literal
 
 import PIL
 from prometheus_client import (
@@ -19,11 +21,14 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from service import __version__, errors
 from service.errors import ServiceError
 from service.events import Event
+from service.shared_metrics import are_shared
 
 KIB = 1024
 HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -85,7 +90,7 @@ class Metrics:
             "method",
             "route",
         )
-        self.http_in_progress = self._gauge("http_requests_in_progress", "Requests under way.")
+        self.http_in_progress = self._own_gauge("http_requests_in_progress", "Requests under way.")
 
     def _declare_uploads(self) -> None:
         self.uploads = self._counter(
@@ -103,7 +108,7 @@ class Metrics:
             "From a file's first byte to its place in the storage.",
             TASK_BUCKETS,
         )
-        self.uploads_in_progress = self._gauge("uploads_in_progress", "Bodies being read.")
+        self.uploads_in_progress = self._own_gauge("uploads_in_progress", "Bodies being read.")
         self.orphans = self._counter("orphans_removed", "Stored files no row knew, removed.")
 
     def _declare_images(self) -> None:
@@ -165,14 +170,22 @@ class Metrics:
         for channel in channels:
             for outcome in ("sent", "failed"):
                 self.notifications.labels(channel, outcome)
-        self.threads = self._gauge("worker_threads", "Threads that may touch pixels.")
-        self.threads_busy = self._gauge("worker_threads_busy", "Threads that do so now.")
+        self.threads = self._own_gauge("worker_threads", "Threads that may touch pixels.")
+        self.threads_busy = self._own_gauge("worker_threads_busy", "Threads that do so now.")
         self.engine_errors = self._counter("engine_errors", "Faults of the engine's own loops.")
         self.storage_free = self._gauge("storage_free_bytes", "Room left on the disk.", "store")
         for store in STORES:
             self.storage_free.labels(store)
         build = self._gauge("build_info", "Versions, as labels.", "version", "python", "pillow")
         build.labels(__version__, platform.python_version(), PIL.__version__).set(1)
+
+    def text(self) -> bytes:
+        """All series in Prometheus's text format, of all processes behind the port together."""
+        if not are_shared():
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
     def on_event(self, event: Event) -> None:
         """Count what the rest of the house tells after its commits."""
@@ -193,30 +206,36 @@ class Metrics:
         self, counts: Iterable[tuple[str, str, str, int, datetime]], at: datetime
     ) -> None:
         """Show the unfinished tasks as (kind, status, priority, how many, oldest due)."""
-        self._reset_tasks()
-        ages: dict[str, float] = {}
+        live = dict.fromkeys(product(self._kinds, LIVE), 0)
+        depths, ages = dict.fromkeys(PRIORITIES, 0), dict.fromkeys(PRIORITIES, 0.0)
         for kind, status, priority, count, oldest in counts:
-            self.tasks.labels(kind, status).inc(count)
+            live[kind, status] = live.get((kind, status), 0) + count
             if status in DUE:
-                self.queue_depth.labels(priority).inc(count)
-                age = (at - oldest).total_seconds()
-                ages[priority] = max(age, ages.get(priority, 0.0))
-        for priority, age in ages.items():
-            self.oldest_age.labels(priority).set(age)
-
-    def _reset_tasks(self) -> None:
-        for kind in self._kinds:
-            for status in LIVE:
-                self.tasks.labels(kind, status).set(0)
+                depths[priority] += count
+                ages[priority] = max(ages[priority], (at - oldest).total_seconds())
+        for labels, count in live.items():
+            self.tasks.labels(*labels).set(count)
         for priority in PRIORITIES:
-            self.queue_depth.labels(priority).set(0)
-            self.oldest_age.labels(priority).set(0)
+            self.queue_depth.labels(priority).set(depths[priority])
+            self.oldest_age.labels(priority).set(ages[priority])
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="pixmill", registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, namespace="pixmill", registry=self.registry)
+        """What several processes look at alike: the latest look counts."""
+        return self._any_gauge(name, text, "mostrecent", *labels)
+
+    def _own_gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """What each process has of its own: the sum over those that live counts."""
+        return self._any_gauge(name, text, "livesum", *labels)
+
+    def _any_gauge(
+        self, name: str, text: str, mode: Literal["mostrecent", "livesum"], *labels: str
+    ) -> Gauge:
+        return Gauge(
+            name, text, labels, namespace="pixmill", registry=self.registry, multiprocess_mode=mode
+        )
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str

@@ -1,4 +1,4 @@
-"""The HTTP server's own limits: the head of a request is bounded before anything reads it.
+"""The HTTP server's own limits, and bodies that are handed on without being copied.
 
 uvicorn's fast parser takes headers of any size and number. What passes these bounds is answered
 with 400 by the server itself and its connection closed, as other malformed requests are.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 #: Bytes and fields of a request's head: several times what browsers and proxies send.
@@ -47,3 +48,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head has come whole."""
         self._in_head = False
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep what came for whoever reads the body.
+
+        Usually all before it has been read: then the parser's own bytes are passed on, where
+        uvicorn copies them into a buffer and that once more into a message.
+        """
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = bytes(cycle.body) + body if cycle.body else body  # type: ignore[assignment]
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()

@@ -106,6 +106,7 @@ class Process:
     folder: Path
     changes: Mapping[str, str] = field(default_factory=dict)
     module: str = "service"
+    command: str = "serve"
 
     def __post_init__(self) -> None:
         environment = {
@@ -121,7 +122,7 @@ class Process:
         }
         self.log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, "serve"],
+            [sys.executable, "-m", self.module, *self.command.split()],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

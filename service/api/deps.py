@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from service.api.waiting import Waiting
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 from service.runtime import Runtime
 from service.tasks.engines import EmbeddedEngine, NoEngine
+from service.tasks.engines.neighbours import WAKE, Neighbours
 
 #: The largest JSON body any route reads, in bytes.
 SMALL_BODY = 64 * 1024
@@ -31,15 +32,20 @@ class Parts:
 
     runtime: Runtime
     engine: EmbeddedEngine | NoEngine
+    neighbours: Neighbours
     admission: Admission
     ingest: Ingest
     looks: Looks
     waiting: Waiting
 
     def wake(self, background: BackgroundTasks, *task_ids: str) -> None:
-        """After the response, tell the engine what was committed. A nudge that is lost is no
-        loss: the engine's own clock finds the rows."""
-        background.add_task(self.engine.submit, task_ids)
+        """After the response, tell the engine and its neighbours what was committed. A nudge
+        that is lost is no loss: every engine's own clock finds the rows."""
+        background.add_task(self._submit, task_ids)
+
+    async def _submit(self, task_ids: Sequence[str]) -> None:
+        self.engine.submit(task_ids)
+        self.neighbours.tell(WAKE)
 
 
 class JsonRoute(APIRoute):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -162,9 +163,10 @@ async def get_image(image_id: ImageId, request: Request, parts: PartsDep) -> Res
     """
     read, base_url = parts.runtime.database.read, parts.runtime.settings.public_url
     document = await read(images.get, image_id, base_url)
-    seconds = wanted_wait(request)
-    if seconds and document.status in UNFINISHED:
-        await parts.waiting.for_task(document.task_id, seconds)
+    until = time.monotonic() + wanted_wait(request)
+    ended = False
+    while document.status in UNFINISHED and not ended and (left := until - time.monotonic()) > 0:
+        ended = await parts.waiting.for_task(document.task_id, left)
         document = await read(images.get, image_id, base_url)
     return _json(document, 200)
 

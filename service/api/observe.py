@@ -7,6 +7,7 @@ tasks that follow are done.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import time
 from collections.abc import Callable
@@ -23,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: A request's own id: this process, and how many it has had. Unique, cheap, no secret.
-_PROCESS = new_id()[:12] + new_id()[-4:]
+#: A request's own id: this start, the process, and how many it has had. Unique, cheap, no secret.
+_START = new_id()[:12] + new_id()[-4:]
 _COUNT = itertools.count(1)
 #: Routes that are asked for all the time and say nothing in a log.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -133,4 +134,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _USABLE_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("latin-1"))
-    return f"{_PROCESS}-{next(_COUNT):x}"
+    return f"{_START}-{os.getpid():x}-{next(_COUNT):x}"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import anyio
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -49,7 +49,7 @@ async def readyz(parts: PartsDep, response: Response) -> HealthDocument:
 async def metrics(parts: PartsDep) -> Response:
     """All series, in the text format."""
     await parts.looks.refresh()
-    return Response(generate_latest(parts.runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(parts.runtime.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/limits", tags=["images"], summary="What will be refused")

@@ -1,7 +1,8 @@
 """Requests that wait for a task's end instead of asking again and again.
 
-Source: RFC 7240, `Prefer: wait=seconds`. News of an end comes from the events of this process;
-what ends in another one is seen when the wait is over. The row is the truth either way.
+Source: RFC 7240, `Prefer: wait=seconds`. News of an end comes from the events of this process,
+and from its neighbours on this machine. What ends on another machine nobody tells: so a wait is
+cut into slices, and the caller looks at the row between them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from fastapi import Request
 
 from service.events import Event
 
+#: Longest wait without a look at the row, in seconds.
+SLICE_SECONDS = 1.0
 #: Nobody waits longer than this, in seconds: proxies give up on silent requests.
 MAX_WAIT_SECONDS = 30.0
 #: Ends that are remembered for those who ask a moment too late.
@@ -38,20 +41,23 @@ class Waiting:
 
     def on_event(self, event: Event) -> None:
         """Wake those who wait for the task that ended; from any thread."""
-        if event.name == "task.ended":
+        if event.name in ("task.ended", "task.ended_elsewhere"):
             self._loop.call_soon_threadsafe(self._wake, event.fields["id"])
 
-    async def for_task(self, task_id: str, seconds: float) -> None:
-        """Return when an attempt at the task has ended, or after that many seconds."""
+    async def for_task(self, task_id: str, seconds: float) -> bool:
+        """Wait until an attempt at the task has ended, for so many seconds or a slice.
+
+        Returns whether one has.
+        """
         if task_id in self._recent:
-            return
+            return True
         ended = asyncio.Event()
         self._waiters[task_id].add(ended)
         try:
-            async with asyncio.timeout(seconds):
-                await ended.wait()
+            async with asyncio.timeout(min(seconds, SLICE_SECONDS)):
+                return await ended.wait()
         except TimeoutError:
-            pass
+            return False
         finally:
             self._waiters[task_id].discard(ended)
             if not self._waiters[task_id]:

@@ -19,9 +19,9 @@ def start(tmp_path: Path, database_url: str) -> Iterator[Start]:
     name_database(tmp_path, database_url)
     started: list[Process] = []
 
-    def start(module: str = "service", **settings: object) -> Process:
+    def start(module: str = "service", command: str = "serve", **settings: object) -> Process:
         changes = {f"PIXMILL_{name.upper()}": str(value) for name, value in settings.items()}
-        started.append(Process(tmp_path, changes, module))
+        started.append(Process(tmp_path, changes, module, command))
         return started[-1]
 
     yield start

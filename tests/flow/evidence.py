@@ -30,7 +30,9 @@ DAY_SECONDS = 86_400
 class Start(Protocol):
     """The fixture `start`."""
 
-    def __call__(self, module: str = "service", **settings: object) -> Process: ...
+    def __call__(
+        self, module: str = "service", command: str = "serve", **settings: object
+    ) -> Process: ...
 
 
 def numbered(photo: bytes, number: object) -> bytes:

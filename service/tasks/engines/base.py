@@ -13,7 +13,7 @@ class Engine(Protocol):
         """Begin: rescue what dead workers left, then look for due tasks."""
         ...
 
-    async def submit(self, ids: Sequence[str]) -> None:
+    def submit(self, ids: Sequence[str]) -> None:
         """Say that these tasks are committed. Quick; never raises; may be lost without harm."""
         ...
 

@@ -61,7 +61,7 @@ class EmbeddedEngine:
             asyncio.create_task(self._repeat(self._keep), name="engine-keep"),
         ]
 
-    async def submit(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - the rows say it better
+    def submit(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - the rows say it better
         """Look for due tasks now."""
         self._wake.set()
 

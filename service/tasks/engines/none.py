@@ -11,7 +11,7 @@ class NoEngine:
     async def start(self) -> None:
         """Nothing to begin."""
 
-    async def submit(self, ids: Sequence[str]) -> None:
+    def submit(self, ids: Sequence[str]) -> None:
         """Nothing to wake."""
 
     async def drain(self, seconds: float) -> None:

@@ -1,0 +1,90 @@
+"""The HTTP server around an application: in this process, or in several behind one port."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
+
+from service import __version__, fleet
+from service.config import Settings
+from service.logs import configure_logs
+from service.protocol import BoundedProtocol
+
+#: What a stop waits for open requests, in seconds, before the engine drains.
+REQUEST_GRACE_SECONDS = 10
+
+#: Builds the application that is served; called in each process.
+Build = Callable[[Settings], FastAPI]
+
+
+def serve(settings: Settings, build: Build) -> int:
+    """Serve until a signal says stop; return the exit code.
+
+    Raises: OSError when several processes are wanted and the address cannot be had.
+    """
+    # What is imported by now stays for good: the collector need not look at it again and again,
+    # and pages that it never writes to are shared by all processes.
+    gc.collect()
+    gc.freeze()
+    if settings.workers == 1:
+        return _serve_one(settings, build, None, greets=True)
+    configure_logs(settings)
+
+    def serve_one(own: socket.socket, greets: bool) -> int:
+        return _serve_one(settings, build, own, greets=greets)
+
+    sockets = fleet.listen(settings.host, settings.port, settings.workers)
+    return fleet.run(sockets, serve_one, forget=mark_process_dead)
+
+
+def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, greets: bool) -> int:
+    """Serve in this process, on a socket of its own or on the address of the settings."""
+    configure_logs(settings)
+    config = uvicorn.Config(
+        build(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        http=BoundedProtocol,
+        ws="none",
+        timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
+    )
+    # The server raises the signal again once it has stopped in good order: that is the end we
+    # asked for, not a failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    server = _Server(config)
+    server.greets = greets and settings.log_format == "text"
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter: it could not start
+        server.run(sockets=[own] if own else None)
+    return 0 if server.started else fleet.NOT_STARTED
+
+
+class _Server(uvicorn.Server):
+    """A server that tells a person at a terminal where it answers."""
+
+    greets = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then greet."""
+        await super().startup(sockets)
+        if self.started and self.greets:
+            listening = sockets or self.servers[0].sockets
+            host, port = listening[0].getsockname()[:2]
+            print(_greeting(f"http://{host}:{port}"), flush=True)  # noqa: T201 - for a person
+
+
+def _greeting(url: str) -> str:
+    return f"""
+  Pixmill {__version__} answers at {url}
+    API      {url}/docs
+    metrics  {url}/metrics
+    try      curl -F file=@photo.jpg {url}/images
+"""
