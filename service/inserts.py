@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,22 +20,22 @@ def add_rows(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> N
     One statement, past the mapper and the compiler: an upload writes six rows, and a driver
     gives the interpreter away at every statement, which costs more than SQLite's own work.
     """
-    _insert(session, table, rows, "")
-
-
-def add_missing(session: Session, table: type[Base], *rows: Mapping[str, Any]) -> None:
-    """Insert those of the rows whose key is not there yet, whoever else inserts them now."""
-    _insert(session, table, rows, " ON CONFLICT DO NOTHING")
-
-
-def _insert(
-    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], end: str
-) -> None:
     if rows:
         connection = session.connection()
         insertion = _insertion(table, connection.dialect)
         values = tuple(value for row in rows for value in insertion.bind(row))
-        connection.exec_driver_sql(insertion.sql(len(rows)) + end, values)
+        connection.exec_driver_sql(insertion.sql(len(rows)), values)
+
+
+def add_row_unless_there(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
+    """Insert a row unless one that must be unique beside it is there; say whether it was.
+
+    Safe against others who do the same at the same moment: who comes second waits, then loses.
+    """
+    connection = session.connection()
+    insertion = _insertion(table, connection.dialect)
+    statement = insertion.sql(1) + " ON CONFLICT DO NOTHING"
+    return connection.exec_driver_sql(statement, tuple(insertion.bind(row))).rowcount == 1
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service import notifications
 from service.errors import NotFound, SubjectGone
 from service.holding import hold
-from service.inserts import add_missing
+from service.inserts import add_row_unless_there
 from service.models import Image, Item, Variant, now
 from service.schemas import ItemDocument
 from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
@@ -22,7 +22,7 @@ from service.tasks import Outcome, Step, Subject, Work, chain, enqueue, task
 def ensure(session: Session, item_id: str) -> None:
     """Write the item unless it is there."""
     if session.get(Item, item_id) is None:
-        add_missing(session, Item, {"id": item_id, "created_at": now()})
+        add_row_unless_there(session, Item, {"id": item_id, "created_at": now()})
 
 
 def act(

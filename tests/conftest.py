@@ -65,7 +65,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def new_database(
     backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NewDatabase]:
+) -> NewDatabase:
     """Make databases at the newest version for whoever works in a folder.
 
     All are copies of one: that saves the seconds that Alembic takes.
@@ -73,24 +73,29 @@ def new_database(
     if backend == "sqlite":
         newest = tmp_path_factory.mktemp("empty") / "pixmill.db"
         migrate(f"sqlite:///{newest}")
-        yield lambda folder: f"sqlite:///{shutil.copy(newest, folder)}"
-        return
+        return lambda folder: f"sqlite:///{shutil.copy(newest, folder)}"
     server: Server = request.getfixturevalue("postgres_server")
-    made: list[str] = []
+    return lambda _: server.create(postgres.TEMPLATE)
 
-    def make(_: Path) -> str:
-        made.append(server.create(postgres.TEMPLATE))
-        return made[-1]
 
-    yield make
-    for url in made:
-        server.drop(url)
+@pytest.fixture(scope="session")
+def used_databases() -> list[str]:
+    """PostgreSQL's that were a test's own, and may be another's."""
+    return []
 
 
 @pytest.fixture
-def database_url(new_database: NewDatabase, tmp_path: Path) -> str:
-    """A database of the test's own, at the newest version."""
-    return new_database(tmp_path)
+def database_url(
+    backend: str, new_database: NewDatabase, used_databases: list[str], tmp_path: Path
+) -> Iterator[str]:
+    """An empty database of the test's own, at the newest version."""
+    if backend == "sqlite" or not used_databases:
+        url = new_database(tmp_path)
+    else:
+        url = postgres.emptied(used_databases.pop())
+    yield url
+    if backend == "postgresql":
+        used_databases.append(url)
 
 
 @pytest.fixture

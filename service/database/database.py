@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 #: Writes that may share one commit.
 MAX_BATCH = 64
+#: Pause after a conflict, in seconds: the one that goes on is to have its rows before us.
+CONFLICT_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ class Database:
         except SQLAlchemyError as error:
             if not self.backend.is_conflict(error):
                 raise
+        time.sleep(CONFLICT_SECONDS)
         return self._once(batch)
 
     def _once(self, batch: list[_Job]) -> list[_Answer]:

@@ -88,7 +88,8 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
 
 def hold_schema(connection: Connection) -> None:
     """An advisory lock of the transaction: the others wait, and then find nothing left to do."""
-    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+    for limit in ("lock_timeout", "statement_timeout"):  # a large table may take its time
+        connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
 
 

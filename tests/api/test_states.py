@@ -48,10 +48,10 @@ def test_a_failed_image_always_says_why(make_service: Callable[..., Served]) -> 
     waiting.client.post(f"/tasks/{more['task_id']}/cancel").raise_for_status()
     waiting.stop()
 
-    working = make_service()
-    working.task(image["task_id"])
-    found = working.image(image["id"])
+    service = make_service()
+    service.task(image["task_id"])
 
+    found = service.image(image["id"])
     assert (found["status"], found["error"]["code"]) == ("failed", "cancelled")
     assert statuses(found)["large"] == "ready"
 

@@ -18,7 +18,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from service.database import open_engine
-from service.inserts import add_missing, add_rows
+from service.inserts import add_row_unless_there, add_rows
 from service.models import Base, Image, Item, Moment, Task, TaskEvent, new_id, now
 
 
@@ -148,16 +148,15 @@ def test_values_are_put_as_the_mapper_would(session: Session) -> None:
     assert event.id == 1
 
 
-def test_rows_that_are_there_already_are_not_inserted_again(session: Session) -> None:
+def test_a_row_that_is_there_already_is_not_inserted_again(session: Session) -> None:
     add_rows(session, Item, {"id": "a", "created_at": now(), "image_count": 3})
 
-    add_missing(
-        session,
-        Item,
-        {"id": "a", "created_at": now()},
-        {"id": "b", "created_at": now()},
-    )
+    added = [
+        add_row_unless_there(session, Item, {"id": item_id, "created_at": now()})
+        for item_id in ("a", "b")
+    ]
 
+    assert added == [False, True]
     counts = {row.id: row.image_count for row in session.scalars(select(Item))}
     assert counts == {"a": 3, "b": 0}
 

@@ -74,7 +74,7 @@ async def test_of_two_writers_in_a_deadlock_both_succeed(
         database.write(meeting.take, "a", "b"), other.write(meeting.take, "b", "a")
     )
 
-    assert meeting.runs == 3
+    assert meeting.runs > 2, "neither was in the other's way"
     await asyncio.to_thread(other.close)
 
 
@@ -144,9 +144,10 @@ async def test_due_times_and_leases_go_by_the_servers_clock(
 ) -> None:
     """The server of the second database goes an hour fast, as its own machine's clock might."""
     with psycopg.connect(database_url) as operator:
-        operator.execute("CREATE SCHEMA fast")
+        operator.execute("CREATE SCHEMA IF NOT EXISTS fast")
         operator.execute(
-            "CREATE FUNCTION fast.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+            "CREATE OR REPLACE FUNCTION fast.clock_timestamp() RETURNS timestamptz "
+            "LANGUAGE sql VOLATILE AS "
             "$$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$"
         )
     path = "-c%20search_path%3Dfast,pg_catalog,public"
