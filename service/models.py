@@ -205,6 +205,13 @@ class Task(Base):
             sqlite_where=text("after_id IS NOT NULL"),
             postgresql_where=text("after_id IS NOT NULL"),
         ),
+        Index(
+            "ix_tasks_dispatched",
+            "lane",
+            "dispatched_at",
+            sqlite_where=text("dispatched_at IS NOT NULL"),
+            postgresql_where=text("dispatched_at IS NOT NULL"),
+        ),
         Index("ix_tasks_status", "status", "id"),
         Index("ix_tasks_kind", "kind", "id"),
         Index("ix_tasks_subject", "subject_type", "subject_id", "id"),
@@ -220,6 +227,7 @@ class Task(Base):
     max_attempts: Mapped[int]
     crashes: Mapped[int] = mapped_column(default=0)
     run_at: Mapped[datetime]
+    dispatched_at: Mapped[datetime | None]
     lease_token: Mapped[str | None] = mapped_column(Id)
     lease_until: Mapped[datetime | None]
     worker: Mapped[str | None] = mapped_column(String(64))

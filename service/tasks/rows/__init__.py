@@ -16,12 +16,14 @@ from service.tasks.rows.attempt import (
     fail,
     give_back,
     renew,
+    renew_all,
     report_progress,
     retry_later,
     succeed,
 )
 from service.tasks.rows.control import cancel, cancel_about, retry, status_of
 from service.tasks.rows.counts import counts, depth, is_queued
+from service.tasks.rows.dispatch import Dispatched, dispatch, take_back
 from service.tasks.rows.enqueue import Step, chain, enqueue
 from service.tasks.rows.rescue import lost, rescue, workers
 from service.tasks.words import DUE, FINAL, LIVE, STATUSES, Ended, Failure, Subject, TaskRow
@@ -31,6 +33,7 @@ __all__ = [
     "FINAL",
     "LIVE",
     "STATUSES",
+    "Dispatched",
     "Ended",
     "Failure",
     "Step",
@@ -42,17 +45,20 @@ __all__ = [
     "claim",
     "counts",
     "depth",
+    "dispatch",
     "enqueue",
     "fail",
     "give_back",
     "is_queued",
     "lost",
     "renew",
+    "renew_all",
     "report_progress",
     "rescue",
     "retry",
     "retry_later",
     "status_of",
     "succeed",
+    "take_back",
     "workers",
 ]
