@@ -1,0 +1,56 @@
+"""The real command line with kinds of task that leave a trace, wait for a file, or fail.
+
+Run as `python -m tests.conformance.kinds serve`. Files are named relative to the process's folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from service import kinds
+from service.errors import DeliveryFailed, DeliveryRefused
+from service.tasks import Lane, Outcome, Retry, Work, task
+
+MODULE = "tests.conformance.kinds"
+FEW = Retry(max_attempts=3, base_seconds=0.05)
+
+
+@task("test.notes", lane=Lane.PIXELS, retry=FEW)
+async def notes(work: Work, journal: str, line: str) -> None:
+    """Add a line to a journal."""
+    with Path(journal).open("a") as file:
+        file.write(f"{line}\n")
+
+
+@task("test.waits", lane=Lane.PIXELS, retry=FEW)
+async def waits(work: Work, file: str) -> None:
+    """Run until `file` is there."""
+    while not Path(file).exists():
+        await asyncio.sleep(0.01)
+
+
+@task("test.needs", lane=Lane.PIXELS, retry=FEW)
+async def needs(work: Work, file: str) -> None:
+    """Fail for good while `file` is missing."""
+    if not Path(file).exists():
+        raise DeliveryRefused(f"There is no {file}.")
+
+
+@task("test.third_time", lane=Lane.PIXELS, retry=FEW)
+async def third_time(work: Work) -> Outcome:
+    """Fail twice in a way that may pass."""
+    if work.task.attempt < 3:
+        raise DeliveryFailed("Not yet.")
+    return Outcome({"attempt": work.task.attempt})
+
+
+def main() -> None:
+    kinds.KINDS = (*kinds.KINDS, notes, waits, needs, third_time)
+    from service.__main__ import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()
