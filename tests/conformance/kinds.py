@@ -6,6 +6,7 @@ Run as `python -m tests.conformance.kinds serve`. Files are named relative to th
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from pathlib import Path
 
 from service import kinds
@@ -45,8 +46,24 @@ async def third_time(work: Work) -> Outcome:
     return Outcome({"attempt": work.task.attempt})
 
 
+@task("test.segfault", lane=Lane.PIXELS, retry=FEW)
+async def segfault(work: Work) -> None:
+    """Do what a hole in a decoder may do."""
+    ctypes.string_at(0)
+
+
+@task("test.spins", lane=Lane.PIXELS, retry=FEW, time_limit=0.1)
+async def spins(work: Work) -> None:
+    """Go on for ever, and keep even the event loop from noticing."""
+    while True:
+        pass
+
+
+KINDS = (notes, waits, needs, third_time, segfault, spins)
+
+
 def main() -> None:
-    kinds.KINDS = (*kinds.KINDS, notes, waits, needs, third_time)
+    kinds.KINDS = (*kinds.KINDS, *KINDS)
     from service.__main__ import main as command_line
 
     command_line()

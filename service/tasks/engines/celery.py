@@ -17,6 +17,8 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.bootsteps import StartStopStep
+from celery.worker.request import Request
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -31,8 +33,6 @@ from service.tasks.rows import Dispatched
 log = structlog.get_logger(__name__)
 
 RUN = "pixmill.run"
-#: Added to a kind's own time limit before a process that has hung is killed, in seconds.
-GRACE_SECONDS = 60.0
 #: Tasks after which a process is replaced: whatever it leaks is bounded.
 TASKS_PER_CHILD = 1000
 #: Longest wait for a connection to the broker, and for an answer of it, in seconds.
@@ -97,11 +97,43 @@ def new_app(settings: Settings) -> Celery:
     def run(task_id: str) -> None:
         child().run(task_id)
 
-    app.task(run, name=RUN, shared=False)
+    app.task(run, name=RUN, shared=False, Request=ForgivingRequest)
+    app.steps["consumer"].add(LetGo)
     signals.worker_process_init.connect(lambda **_: child(), weak=False)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_shutting_down.connect(partial(_drain, settings.drain_seconds), weak=False)
     return app
+
+
+class LetGo(StartStopStep):  # type: ignore[misc] # Celery has no types
+    """A connection that is lost is let go of, and whatever it had not acknowledged with it.
+
+    Celery would put those messages back over that very connection, and end the whole worker when
+    that fails. The rows know better what there is to do.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        """A connection has been made."""
+        consumer.task_consumer.channel.do_restore = False
+
+
+class ForgivingRequest(Request):  # type: ignore[misc] # as above
+    """A message that is taken off the broker at the end of its task, if that is possible.
+
+    Here too Celery would end the worker when the connection was lost in the meantime.
+    """
+
+    def acknowledge(self) -> None:
+        """Take the message off the broker."""
+        if self.acknowledged:
+            return
+        self.acknowledged = True
+        try:
+            self.message.ack()
+        except Exception as error:  # noqa: BLE001 - whatever a connection that is gone raises
+            log.warning("message_not_acknowledged", error=str(error))
 
 
 def name_of(lane: Lane) -> str:
@@ -132,9 +164,12 @@ def _stop_children() -> None:
 class CeleryBroker:
     """Implements Broker on one connection, used by one thread at a time."""
 
-    def __init__(self, app: Celery, registry: Iterable[Kind]) -> None:
+    def __init__(self, app: Celery, registry: Iterable[Kind], lease_seconds: float) -> None:
         self._app = app
-        self._time_limits = {kind.name: kind.time_limit for kind in registry}
+        # A process that does not even notice its time limit is killed: after the time that the
+        # end of an attempt may take to be recorded, and as much again.
+        self._grace_seconds = 2 * lease_seconds
+        self._time_limits = {kind.name: kind.time_limit + self._grace_seconds for kind in registry}
         self._connection: Connection | None = None
 
     def waiting(self) -> dict[Lane, int]:
@@ -179,14 +214,16 @@ class CeleryBroker:
                 (task.id,),
                 queue=name_of(task.lane),
                 connection=connection,
-                time_limit=self._time_limits.get(task.kind, 0) + GRACE_SECONDS,
+                time_limit=self._time_limits.get(task.kind, self._grace_seconds),
                 retry=False,
             )
 
 
 def open_relay(runtime: Runtime) -> RelayEngine:
     """The engine of a process that answers requests."""
-    return RelayEngine(runtime, CeleryBroker(new_app(runtime.settings), runtime.registry))
+    settings = runtime.settings
+    broker = CeleryBroker(new_app(settings), runtime.registry, settings.lease_seconds)
+    return RelayEngine(runtime, broker)
 
 
 def work(settings: Settings, lane: str | None = None) -> int:

@@ -41,6 +41,7 @@ class WithCelery(Cluster):
             self.worker.kill()
 
     def deliver(self, task_id: str, times: int) -> None:
-        broker = CeleryBroker(new_app(Settings(_env_file=self.folder / ".env")), [notes])
+        settings = Settings(_env_file=self.folder / ".env")
+        broker = CeleryBroker(new_app(settings), [notes], settings.lease_seconds)
         broker.publish([Dispatched(task_id, notes.name, Lane.PIXELS)] * times)
         broker.close()
