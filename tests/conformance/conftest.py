@@ -9,6 +9,7 @@ import pytest
 
 from tests import redis
 from tests.conformance.engines import ENGINES, Cluster
+from tests.conformance.engines.with_celery import name_broker
 from tests.flow.evidence import name_database
 from tests.postgres import TEMPLATE
 from tests.redis import Redis
@@ -45,9 +46,7 @@ def cluster(
         url = f"sqlite:///{folder}/pixmill.db"
     name_database(folder, url)
     if name == "celery":
-        redis_url = request.getfixturevalue("broker").url
-        with (folder / ".env").open("a") as settings:
-            settings.write(f"PIXMILL_ENGINE=celery\nPIXMILL_BROKER_URL={redis_url}\n")
+        name_broker(folder, request.getfixturevalue("broker").url)
     cluster = ENGINES[engine](folder)
     yield cluster
     cluster.close()

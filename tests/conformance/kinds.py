@@ -1,7 +1,4 @@
-"""The real command line with kinds of task that leave a trace, wait for a file, or fail.
-
-Run as `python -m tests.conformance.kinds serve`. Files are named relative to the process's folder.
-"""
+"""Kinds of task that leave a trace, wait for a file, or fail; files are in the cluster's folder."""
 
 from __future__ import annotations
 
@@ -9,11 +6,9 @@ import asyncio
 import ctypes
 from pathlib import Path
 
-from service import kinds
 from service.errors import DeliveryFailed, DeliveryRefused
 from service.tasks import Lane, Outcome, Retry, Work, task
 
-MODULE = "tests.conformance.kinds"
 FEW = Retry(max_attempts=3, base_seconds=0.05)
 
 
@@ -60,14 +55,3 @@ async def spins(work: Work) -> None:
 
 
 KINDS = (notes, waits, needs, third_time, segfault, spins)
-
-
-def main() -> None:
-    kinds.KINDS = (*kinds.KINDS, *KINDS)
-    from service.__main__ import main as command_line
-
-    command_line()
-
-
-if __name__ == "__main__":
-    main()

@@ -125,6 +125,8 @@ class ForgivingRequest(Request):  # type: ignore[misc] # as above
     Here too Celery would end the worker when the connection was lost in the meantime.
     """
 
+    acknowledged: bool
+
     def acknowledge(self) -> None:
         """Take the message off the broker."""
         if self.acknowledged:

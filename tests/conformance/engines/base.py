@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from service.database import open_database
 from service.models import new_id, now
 from service.tasks import Kind, Priority, enqueue
-from tests.conformance.kinds import MODULE, waits
+from tests.conformance.kinds import waits
 from tests.flow.evidence import database_of, query
 from tests.servers import Process, finished, until
 
 T = TypeVar("T")
 
+MODULE = "tests.conformance"
 #: Statuses in which a task stays.
 FINAL = ("succeeded", "failed", "cancelled")
 #: What all processes of a cluster are told; workers have so long to drain, in seconds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from service.config import Settings
 from service.tasks import Lane
@@ -12,6 +13,12 @@ from service.tasks.rows import Dispatched
 from tests.conformance.engines.base import Cluster
 from tests.conformance.kinds import notes
 from tests.servers import Process
+
+
+def name_broker(folder: Path, url: str) -> None:
+    """Have the processes that work in a folder use a broker."""
+    with (folder / ".env").open("a") as settings:
+        settings.write(f"PIXMILL_ENGINE=celery\nPIXMILL_BROKER_URL={url}\n")
 
 
 class WithCelery(Cluster):
