@@ -17,7 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.api import files, images, items, notifications, problems, system, tasks, users
+from service.api import (
+    bulk,
+    files,
+    images,
+    items,
+    kinds,
+    notifications,
+    problems,
+    system,
+    tasks,
+    users,
+)
 from service.api.admission import Admission
 from service.api.deps import Parts
 from service.api.ingest import Ingest
@@ -30,7 +41,7 @@ from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
 from service.runtime import open_runtime
-from service.tasks.engines import open_engine
+from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
 from service.upkeep import keep_house
 
@@ -39,13 +50,13 @@ log = structlog.get_logger(__name__)
 #: Response headers that a page on another origin may read.
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")
 #: What an upload page may send beyond the plain headers.
-ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match")
+ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match", "Idempotency-Key")
 
 
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
-    for noun in (images, files, users, items, notifications, tasks):
+    for noun in (images, files, users, items, notifications, bulk, tasks, kinds):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     return app
 
@@ -60,6 +71,7 @@ def create_worker_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.worn_out = lambda: None
     app.include_router(system.router)
     app.add_exception_handler(ServiceError, problems.on_service_error)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
@@ -97,7 +109,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             waiting,
         )
         await engine.start()
-        house = asyncio.create_task(keep_house(runtime), name="upkeep")
+        beside = [
+            asyncio.create_task(keep_house(runtime), name="upkeep"),
+            asyncio.create_task(_end_when_worn_out(app, engine), name="worn-out"),
+        ]
         log.info("started", engine=settings.engine, threads=settings.pixel_threads)
         try:
             yield
@@ -105,9 +120,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await engine.drain(settings.drain_seconds)
             await engine.stop()
             neighbours.close()
-            house.cancel()
-            await asyncio.gather(house, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             log.info("stopped")
+
+
+async def _end_when_worn_out(app: FastAPI, engine: Engine) -> None:
+    """Drain and ask the server to end, so that a fresh process takes this one's place."""
+    await engine.worn_out()
+    log.error("worn_out")
+    await engine.drain(app.state.settings.drain_seconds)
+    app.state.worn_out()
 
 
 def _metrics(app: FastAPI) -> Metrics:

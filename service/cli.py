@@ -127,12 +127,13 @@ def _serve(settings: Settings, application: str) -> None:
     """Serve an application of `service.app`; a setting that cannot be used ends the program."""
     with shared_metrics() if settings.workers > 1 else nullcontext():
         from service import app
+        from service.kinds import KINDS
         from service.runtime import check
         from service.server import serve as serve_until_stopped
         from service.tasks.engines import check_engine
 
         try:
-            check(settings)
+            check(settings, KINDS)
             check_engine(settings)
             code = serve_until_stopped(settings, getattr(app, application))
         except (ValueError, OSError) as error:
@@ -144,6 +145,7 @@ def _serve(settings: Settings, application: str) -> None:
 def _work_for_celery(settings: Settings, lane: str | None) -> None:
     """Work what comes from the broker; a setting that cannot be used ends the program."""
     with shared_metrics():
+        from service.kinds import KINDS
         from service.logs import configure_logs
         from service.metrics import serve_all
         from service.migrations import migrate as bring_up_to_date
@@ -151,7 +153,7 @@ def _work_for_celery(settings: Settings, lane: str | None) -> None:
         from service.tasks.engines import check_engine
 
         try:
-            check(settings)
+            check(settings, KINDS)
             check_engine(settings)
             bring_up_to_date(settings.database_url)
             configure_logs(settings)

@@ -6,7 +6,9 @@ test compares the two.
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,19 +17,44 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KIB = 1024
 MIB = 1024 * KIB
+DAY_SECONDS = 86_400
 
 #: What a form may weigh beyond its files: boundaries, part headers, the other fields.
 FORM_OVERHEAD_BYTES = 64 * KIB
 
+#: Beginnings of the names of variables that say how a program runs.
+CHILD_VARIABLES = ("PATH", "PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "LANG", "LC_", "TMPDIR")
+
+
+def _words(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
+
 
 def _split(value: object) -> object:
     """`a, b` as the environment has it, as a list."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return _words(value) if isinstance(value, str) else value
+
+
+def _time_limits(value: object) -> object:
+    """`image.process=120, item.process=3600` as the environment has it, as pairs."""
+    return tuple(map(_time_limit, _words(value))) if isinstance(value, str) and value else value
+
+
+def _time_limit(pair: str) -> tuple[str, float]:
+    kind, _, text = pair.partition("=")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not kind.strip() or not 0 < seconds < math.inf:
+        raise ValueError(f"{pair!r} is not a kind of task and its seconds, as image.process=120")
+    return kind.strip(), seconds
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Format = Literal["jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split)]
+TimeLimits = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_time_limits)]
 
 
 class Settings(BaseSettings):
@@ -73,11 +100,45 @@ class Settings(BaseSettings):
         le=256,
         description="Threads that touch pixels, in each process; 0: its share of the cores.",
     )
+    isolation: Words = Field(
+        (),
+        description="Where pictures are made: `thread` or `process`, for all kinds of tasks or as "
+        "`kind=process` for one, separated by commas; empty: as each kind has it.",
+    )
+    child_memory_bytes: int = Field(
+        2048 * MIB,
+        ge=64 * MIB,
+        description="Memory a child process may take beyond what it starts with, in bytes.",
+    )
+    abandon_seconds: float = Field(
+        5,
+        gt=0,
+        description="How long a thread may go on after its attempt was given up before it counts "
+        "as abandoned.",
+    )
+    max_abandoned: int = Field(
+        2, ge=0, le=64, description="Abandoned threads beyond which the process drains and ends."
+    )
     max_queued_tasks: int = Field(
         10_000, ge=1, description="Tasks that may wait before new work is refused with 503."
     )
+    max_scheduled_tasks: int = Field(
+        100_000, ge=1, description="Tasks that may be scheduled for later before more get a 503."
+    )
+    time_limits: TimeLimits = Field(
+        (),
+        description="Time limits in place of the kinds' own, in seconds: `image.process=60,…`.",
+    )
+    keep_tasks_seconds: float = Field(
+        7 * DAY_SECONDS,
+        ge=0,
+        description="Age at which succeeded and cancelled tasks are removed; 0: never.",
+    )
+    keep_failed_tasks_seconds: float = Field(
+        30 * DAY_SECONDS, ge=0, description="Age at which failed tasks are removed; 0: never."
+    )
     max_crashes: int = Field(
-        2, ge=1, description="Times a task may take its process down before it is failed."
+        2, ge=1, description="Times a task may crash its process before it is failed."
     )
     lease_seconds: float = Field(
         30, gt=0, description="How long a claim holds unless its worker renews it."
@@ -159,6 +220,15 @@ class Settings(BaseSettings):
     def request_bytes(self) -> int:
         """The largest body a request may have."""
         return self.max_request_bytes or self.max_upload_bytes + FORM_OVERHEAD_BYTES
+
+
+def child_environment() -> dict[str, str]:
+    """What a child process gets of the environment: how to run, and no setting, key or password.
+
+    It imports what this process can import.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.startswith(CHILD_VARIABLES)}
+    return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

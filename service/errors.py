@@ -17,6 +17,7 @@ the task runner reads `transient` to decide whether another attempt can help.
     │   ├── Invalid                     422     invalid
     │   ├── MissingFile                 422     missing_file
     │   ├── EmptyFile                   422     empty_file
+    │   ├── KeyReused                   422     key_reused
     │   ├── UnknownPreset               422     unknown_preset
     │   ├── BadPipeline                 422     bad_pipeline
     │   └── ChannelNotConfigured        422     channel_not_configured
@@ -36,6 +37,10 @@ the task runner reads `transient` to decide whether another attempt can help.
         ├── SubjectGone                 500     subject_gone
         ├── SomeFailed                  500     some_failed         yes
         ├── TimeLimitExceeded           500     time_limit          yes
+        ├── TaskCancelled               500     cancelled
+        ├── WorkerCrashed               500     worker_crashed      yes
+        ├── OutOfMemory                 500     out_of_memory       yes
+        ├── ChildNotStarted             500     child_not_started   yes
         ├── WorkerLost                  500     worker_lost
         └── UnknownKind                 500     unknown_kind
 """
@@ -124,6 +129,10 @@ class EmptyFile(RequestError):
     status, code, title = 422, "empty_file", "The file is empty"
 
 
+class KeyReused(RequestError):
+    status, code, title = 422, "key_reused", "The idempotency key belongs to another request"
+
+
 class UnknownPreset(RequestError):
     status, code, title = 422, "unknown_preset", "There is no such preset"
 
@@ -204,6 +213,26 @@ class SomeFailed(TaskError):
 
 class TimeLimitExceeded(TaskError):
     code, title, transient = "time_limit", "The attempt ran past its time limit", True
+
+
+class TaskCancelled(TaskError):
+    code, title = "cancelled", "The task was cancelled"
+
+
+class WorkerCrashed(TaskError):
+    code, title, transient = "worker_crashed", "The child process died during the attempt", True
+
+
+class OutOfMemory(TaskError):
+    code, title, transient = (
+        "out_of_memory",
+        "The attempt needed too much memory",
+        True,
+    )
+
+
+class ChildNotStarted(TaskError):
+    code, title, transient = "child_not_started", "No child process could be started", True
 
 
 class WorkerLost(TaskError):

@@ -109,6 +109,7 @@ def add_variants(
     priority: Priority | None = None,
     request_id: str | None = None,
     base_url: str = "",
+    task_id: str | None = None,
 ) -> ImageDocument:
     """Have more variants made of a stored image, or existing ones made anew.
 
@@ -134,6 +135,7 @@ def add_variants(
         subject=Subject("image", image_id),
         priority=priority,
         request_id=request_id,
+        task_id=task_id,
     )
     session.flush()
     return get(session, image_id, base_url)
@@ -223,8 +225,12 @@ def clean_filename(name: str) -> str:
 
 def known_keys(session: Session, store: str, keys: Sequence[str]) -> set[str]:
     """Which of `keys` a row of this store (`uploads` or `processed`) knows."""
-    column = Image.id if store == "uploads" else Variant.key
-    return set(session.scalars(select(column).where(column.in_(keys))))
+    if store == "uploads":
+        known = select(Image.id).where(Image.id.in_(keys))
+    else:
+        # What was stored for a variant that failed, or was cancelled, is nobody's.
+        known = select(Variant.key).where(Variant.key.in_(keys), Variant.status != "failed")
+    return set(session.scalars(known))
 
 
 def _preset(presets: Presets, name: str) -> Recipe:

@@ -126,10 +126,17 @@ async def carry_out(work: Work, item_id: str, action: str) -> Outcome:
 
 
 @task("item.statistics", time_limit=30)
-async def update_statistics(work: Work, item_id: str) -> Outcome:
-    """Count an item's images, bytes and variants."""
-    statistics = await work.database.write(recompute, item_id)
-    return Outcome(statistics)
+async def update_statistics(_: Work, item_id: str) -> Outcome:
+    """Count an item's images, bytes and variants.
+
+    In the transaction that ends the task: who finds it unfinished, and so enqueues no other, has
+    written before that, and is counted.
+    """
+
+    def record(session: Session) -> None:
+        recompute(session, item_id)
+
+    return Outcome(record=record)
 
 
 @task("item.notify_admin", time_limit=30)

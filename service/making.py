@@ -1,23 +1,17 @@
-"""From a stored original to stored variants: the pipeline in a thread, then the storage.
+"""From a stored original to stored variants: the pipeline in its place, then the storage.
 
 Nothing is written to the database here: whoever calls records what was made.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import takewhile
 
-from service.imaging import Probe, Recipe, Rendered, plan, render
+from service.imaging import Probe, Recipe, Rendered, plan, steps
 from service.storage import Blob
 from service.tasks import Work
-
-#: Longest wait of a thread for the storage, in seconds: past it the attempt has failed.
-STORE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -45,52 +39,36 @@ def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
     return f"{image_id}/{recipe.name}.{recipe.digest}.{fmt}"
 
 
-async def make(work: Work, source: Source) -> list[Made]:
-    """Run the pipeline in a thread; each variant is stored while the next one is made."""
+async def make(
+    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+) -> list[Made]:
+    """Run the pipeline in the attempt's place; each variant is stored while the next is made.
+
+    At most two encoded variants are in memory at a time. `progress` is told after each one how
+    much of the picture is done, from 0 to 1.
+    """
     if not source.recipes:
         return []
     await work.uploads.stat(source.image_id)
-    given_up = threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def hand_over(variant: Rendered) -> Future[Made]:
-        return asyncio.run_coroutine_threadsafe(_store(work, source, variant), loop)
-
     try:
-        return await work.threads.run(_render, work, source, hand_over, given_up)
-    finally:
-        given_up.set()
-
-
-def _render(
-    work: Work,
-    source: Source,
-    hand_over: Callable[[Rendered], Future[Made]],
-    given_up: threading.Event,
-) -> list[Made]:
-    """The pixels, in a thread: at most two encoded variants are in memory at a time.
-
-    Nothing can stop a thread: it looks between two variants whether anybody still waits.
-    """
-
-    def observe(stage: str, fmt: str, seconds: float) -> None:
-        work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
-
-    made: list[Made] = []
-    under_way: Future[Made] | None = None
-    path = work.uploads.path(source.image_id)
-    try:
-        variants = render(path, source.probe, source.recipes, observe=observe)
-        for variant in takewhile(lambda _: not given_up.is_set(), variants):
-            if under_way:
-                made.append(under_way.result(STORE_SECONDS))
-            under_way = hand_over(variant)
-        if under_way:
-            made.append(under_way.result(STORE_SECONDS))
+        return await _rendered(work, source, progress)
     except Exception:
         for recipe in source.recipes:
             work.metrics.variants.labels(plan(source.probe, recipe).format, "failed").inc()
         raise
+
+
+async def _rendered(
+    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+) -> list[Made]:
+    made: list[Made] = []
+    path = work.uploads.path(source.image_id)
+    async with aclosing(work.place.stream(steps, path, source.probe, source.recipes)) as rendered:
+        async for step in rendered:
+            for stage, fmt, seconds in step.stages:
+                work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
+            made.append(await _store(work, source, step.variant))
+            await progress(len(made) / len(source.recipes))
     return made
 
 

@@ -8,7 +8,7 @@ an address), and every series of an enum there from the start, at nought.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from itertools import product
 from typing import Literal
@@ -39,9 +39,10 @@ SIZE_BUCKETS = tuple(16 * KIB * 4**power for power in range(8))  # 16 KiB … 25
 MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 24, 50, 100)
 
 #: How an attempt at a task can end.
-OUTCOMES = ("succeeded", "retrying", "failed", "given_back", "lease_lost")
-#: Statuses of tasks that have not finished.
-LIVE = ("waiting", "queued", "retrying", "running")
+OUTCOMES = ("succeeded", "retrying", "failed", "cancelled", "given_back", "lease_lost")
+#: Statuses of tasks that have not finished; `scheduled` is queued, but for later.
+LIVE = ("waiting", "scheduled", "queued", "retrying", "running")
+FINAL = ("succeeded", "failed", "cancelled")
 DUE = ("queued", "retrying")
 STAGES = ("decode", "transform", "encode", "store")
 SOURCE_FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp")
@@ -65,6 +66,13 @@ REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DiskFull,
 )
 
+#: How an attempt in a child process may harm it.
+CRASHES: tuple[type[ServiceError], ...] = (
+    errors.WorkerCrashed,
+    errors.OutOfMemory,
+    errors.TimeLimitExceeded,
+)
+
 
 def serve_all(host: str, port: int) -> str:
     """Serve what several processes count together from a thread of this one; return the URL.
@@ -83,6 +91,7 @@ class Metrics:
     def __init__(self, kinds: Iterable[str], channels: Iterable[str]) -> None:
         self.registry = CollectorRegistry()
         self._kinds = tuple(kinds)
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         self._declare_http()
         self._declare_uploads()
         self._declare_images()
@@ -158,6 +167,14 @@ class Metrics:
         self.run_seconds = self._histogram(
             "task_run_seconds", "From claimed to the end of the attempt.", TASK_BUCKETS, "kind"
         )
+        self.isolated = self._counter(
+            "isolated_attempts", "Attempts ended that ran in a child process.", "kind"
+        )
+        self.crashes = self._counter(
+            "isolated_crashes", "Attempts that killed their child or had it killed.", "reason"
+        )
+        for error in CRASHES:
+            self.crashes.labels(error.code)
         self.rescued = self._counter(
             "tasks_rescued", "Running tasks taken from a dead worker.", "outcome"
         )
@@ -167,9 +184,14 @@ class Metrics:
             self.enqueued.labels(kind)
             self.wait_seconds.labels(kind)
             self.run_seconds.labels(kind)
+            self.isolated.labels(kind)
             for outcome in OUTCOMES:
                 self.attempts.labels(kind, outcome)
         self.tasks = self._gauge("tasks", "Unfinished tasks now.", "kind", "status")
+        self.paused = self._gauge("task_kind_paused", "1 where nobody claims the kind.", "kind")
+        self.pruned = self._counter("tasks_pruned", "Finished tasks removed by age.", "status")
+        for status in FINAL:
+            self.pruned.labels(status)
         self.queue_depth = self._gauge("queue_depth", "Tasks that wait to be run.", "priority")
         self.oldest_age = self._gauge(
             "task_oldest_age_seconds", "Age of the task that has been due longest.", "priority"
@@ -188,12 +210,33 @@ class Metrics:
         self.deliveries_dropped = self._counter(
             "deliveries_dropped", "Messages about tasks that were not there to be claimed."
         )
+        self.threads_abandoned = self._own_gauge(
+            "threads_abandoned", "Threads that go on though their attempt was given up."
+        )
+        self.abandoned = self._counter(
+            "attempts_abandoned", "Attempts given up whose thread did not stop."
+        )
+        self.children = self._own_gauge("child_processes", "Child processes that there are.")
+        self.children_busy = self._own_gauge("child_processes_busy", "Child processes at work.")
         self.engine_errors = self._counter("engine_errors", "Faults of the engine's own loops.")
         self.storage_free = self._gauge("storage_free_bytes", "Room left on the disk.", "store")
         for store in STORES:
             self.storage_free.labels(store)
         build = self._gauge("build_info", "Versions, as labels.", "version", "python", "pillow")
         build.labels(__version__, platform.python_version(), PIL.__version__).set(1)
+
+    def watch(self, gauge: Gauge, value: Callable[[], float]) -> None:
+        """Show what `value` says at every scrape; or, where other processes count too and any of
+        them may be asked, at every `look`."""
+        if are_shared():
+            self._watched.append((gauge, value))
+        else:
+            gauge.set_function(value)
+
+    def look(self) -> None:
+        """Bring up to date what others show of this process."""
+        for gauge, value in self._watched:
+            gauge.set(value())
 
     def text(self) -> bytes:
         """All series in Prometheus's text format, of all processes behind the port together."""
@@ -215,6 +258,8 @@ class Metrics:
 
     def _on_ended(self, event: Event) -> None:
         self.attempts.labels(event.fields["kind"], event.fields["outcome"]).inc()
+        if event.fields["isolated"]:
+            self.isolated.labels(event.fields["kind"]).inc()
         self.run_seconds.labels(event.fields["kind"]).observe(event.fields["run_seconds"])
         self.wait_seconds.labels(event.fields["kind"]).observe(event.fields["wait_seconds"])
 
@@ -234,6 +279,11 @@ class Metrics:
         for priority in PRIORITIES:
             self.queue_depth.labels(priority).set(depths[priority])
             self.oldest_age.labels(priority).set(ages[priority])
+
+    def set_paused(self, paused: Collection[str]) -> None:
+        """Show which kinds are paused."""
+        for kind in self._kinds:
+            self.paused.labels(kind).set(kind in paused)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="pixmill", registry=self.registry)

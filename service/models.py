@@ -173,10 +173,30 @@ class Notification(Base):
     body: Mapped[str]
     status: Mapped[str] = mapped_column(String(16))
     task_id: Mapped[str] = mapped_column(Id)
+    run_at: Mapped[datetime | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+
+
+class RequestKey(Base):
+    """A request that was answered under a key of the client's, and what it made."""
+
+    __tablename__ = "request_keys"
+
+    route: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    #: SHA-256 of what was asked for: another request under the same key is a mistake.
+    digest: Mapped[str] = mapped_column(String(64))
+    made_id: Mapped[str] = mapped_column(Id)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+#: Of all tasks with a deduplication key, those that another one must not stand beside.
+UNFINISHED_WITH_KEY = (
+    "dedup_key IS NOT NULL AND status IN ('waiting', 'queued', 'retrying', 'running')"
+)
 
 
 class Task(Base):
@@ -190,6 +210,9 @@ class Task(Base):
             "priority",
             "run_at",
             "id",
+            # Not sought, only read: what counts and passes over rows needs no look at them.
+            "kind",
+            "status",
             sqlite_where=text("status IN ('queued', 'retrying')"),
             postgresql_where=text("status IN ('queued', 'retrying')"),
         ),
@@ -212,6 +235,22 @@ class Task(Base):
             sqlite_where=text("dispatched_at IS NOT NULL"),
             postgresql_where=text("dispatched_at IS NOT NULL"),
         ),
+        Index(
+            "ux_tasks_dedup",
+            "kind",
+            "dedup_key",
+            unique=True,
+            sqlite_where=text(UNFINISHED_WITH_KEY),
+            postgresql_where=text(UNFINISHED_WITH_KEY),
+        ),
+        Index(
+            "ix_tasks_finished",
+            "status",
+            "finished_at",
+            "kind",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
         Index("ix_tasks_status", "status", "id"),
         Index("ix_tasks_kind", "kind", "id"),
         Index("ix_tasks_subject", "subject_type", "subject_id", "id"),
@@ -226,6 +265,7 @@ class Task(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     crashes: Mapped[int] = mapped_column(default=0)
+    isolated: Mapped[bool] = mapped_column(default=False)
     run_at: Mapped[datetime]
     dispatched_at: Mapped[datetime | None]
     lease_token: Mapped[str | None] = mapped_column(Id)
@@ -236,6 +276,8 @@ class Task(Base):
     subject_type: Mapped[str | None] = mapped_column(String(32))
     subject_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
+    dedup_key: Mapped[str | None] = mapped_column(String(255))
+    cancel_requested_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
@@ -246,6 +288,15 @@ class Task(Base):
 
 
 TASKS = Task.metadata.tables[Task.__tablename__]
+
+
+class PausedKind(Base):
+    """A kind of task that nobody claims for now."""
+
+    __tablename__ = "paused_kinds"
+
+    kind: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
 
 
 class TaskEvent(Base):

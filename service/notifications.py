@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import ChannelNotConfigured, NotFound, ServiceError, SubjectGone
@@ -25,16 +26,22 @@ def queue(
     body: str,
     priority: Priority | None = None,
     request_id: str | None = None,
+    run_at: datetime | None = None,
+    notification_id: str | None = None,
 ) -> NotificationDocument:
-    """Write a message and the task that sends it, in the caller's transaction."""
+    """Write a message and the task that sends it, at `run_at` or at once.
+
+    In the caller's transaction.
+    """
     row: dict[str, Any] = {
-        "id": new_id(),
+        "id": notification_id or new_id(),
         "channel": channel,
         "recipient": recipient,
         "subject": subject,
         "body": body,
         "status": "queued",
         "task_id": new_id(),
+        "run_at": run_at,
         "created_at": now(),
     }
     add_rows(session, Notification, row)
@@ -46,6 +53,7 @@ def queue(
         priority=priority,
         request_id=request_id,
         task_id=row["task_id"],
+        run_at=run_at,
     )
     return document(Notification(**row))
 
@@ -92,6 +100,7 @@ def document(row: Notification) -> NotificationDocument:
         body=row.body,
         status=row.status,
         task_id=row.task_id,
+        run_at=row.run_at,
         created_at=row.created_at,
         sent_at=row.sent_at,
         error=error,
@@ -136,6 +145,11 @@ def _mark_sent(session: Session, notification_id: str) -> None:
         .where(Notification.id == notification_id)
         .values(status="sent", sent_at=now(), error_code=None, error_message=None)
     )
+
+
+def forget(session: Session, ids: Collection[str]) -> None:
+    """Remove messages whose tasks are gone."""
+    session.execute(delete(Notification).where(Notification.id.in_(ids)))
 
 
 def _find(session: Session, notification_id: str) -> Notification:

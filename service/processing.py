@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -16,7 +17,7 @@ from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
 from service.models import VARIANTS, Image, Item, Task, Variant, now
 from service.tasks import (
-    FINAL,
+    LIVE,
     Lane,
     Outcome,
     Priority,
@@ -24,7 +25,6 @@ from service.tasks import (
     Subject,
     Work,
     enqueue,
-    is_queued,
     task,
 )
 
@@ -47,13 +47,13 @@ def _mark_item_failed(
     session: Session, payload: Mapping[str, Any], code: str, message: str
 ) -> None:
     """The image that was being worked on when a process died is in nobody's hands any more."""
-    ended = select(Task.id).where(Task.status.in_(FINAL))
+    unfinished = select(Task.id).where(Task.status.in_(LIVE))  # one that was pruned is not
     session.execute(
         update(Image)
         .where(
             Image.item_id == payload["item_id"],
             Image.status == "processing",
-            Image.task_id.in_(ended),
+            Image.task_id.not_in(unfinished),
         )
         .values(status="failed", error_code=code, error_message=message)
     )
@@ -69,7 +69,7 @@ def _mark_item_failed(
 async def process(work: Work, image_id: str, names: Sequence[str]) -> Outcome:
     """Make those variants of an image that `names` names."""
     source = await work.database.write(_begin, image_id, names)
-    made = await make(work, source)
+    made = await make(work, source, work.progress)
     sizes = {variant.name: variant.blob.size_bytes for variant in made}
 
     def record(session: Session) -> None:
@@ -89,17 +89,21 @@ async def process_item(work: Work, item_id: str) -> Outcome:
     """Make all variants of all images of an item anew. Raises: SomeFailed, with what failed."""
     ids = await work.database.read(_ids_of, item_id)
     failures: dict[str, str] = {}
+
+    async def progress(done: int, part: float) -> None:
+        await work.progress((done + part) / len(ids))
+
     for done, image_id in enumerate(ids):
         try:
             source = await work.database.write(_begin, image_id, None)
             source = replace(source, item_id=None)  # counted once, at the end
-            made = await make(work, source)
+            made = await make(work, source, partial(progress, done))
             await work.database.write(_record, source, made, work.task.request_id)
         except ServiceError as error:
             failures[image_id] = error.code
             payload = {"image_id": image_id}
             await work.database.write(_mark_failed, payload, error.code, error.detail)
-        await work.progress((done + 1) / len(ids))
+        await progress(done, 1)
     if failures:
         reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())
         raise SomeFailed(f"{len(failures)} of {len(ids)} images failed ({reasons}).")
@@ -179,11 +183,16 @@ def _status(session: Session, image_id: str) -> str:
 
 def recount(session: Session, item_id: str, request_id: str | None) -> None:
     """Have an item's statistics made anew, unless that is already about to happen."""
-    subject = Subject("item", item_id)
-    if session.get(Item, item_id) is None or is_queued(session, items.update_statistics, subject):
+    if session.get(Item, item_id) is None:
         return
-    payload = {"item_id": item_id}
-    enqueue(session, items.update_statistics, payload, subject=subject, request_id=request_id)
+    enqueue(
+        session,
+        items.update_statistics,
+        {"item_id": item_id},
+        subject=Subject("item", item_id),
+        request_id=request_id,
+        dedup_key=item_id,
+    )
 
 
 def _ids_of(session: Session, item_id: str) -> list[str]:

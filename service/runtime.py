@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +17,7 @@ from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
 from service.storage import LocalFolder
 from service.tasks import Kind, Registry
+from service.tasks.registry import isolated_as
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
 
     Raises: ValueError when a setting cannot be used.
     """
-    registry = Registry(kinds)
+    registry = Registry(isolated_as(limited(kinds, settings), settings.isolation))
     events = Events()
     metrics = Metrics((kind.name for kind in registry), CHANNELS)
     events.subscribe(metrics.on_event)
@@ -70,11 +71,27 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
         await close_notifiers(notifiers)
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
+    limited(kinds, settings)
+    isolated_as(kinds, settings.isolation)
     read_presets(settings.presets)
     check_url(settings.database_url)
     open_notifiers(settings)
+
+
+def limited(kinds: Iterable[Kind], settings: Settings) -> list[Kind]:
+    """The kinds with the time limits that `PIXMILL_TIME_LIMITS` gives them.
+
+    Raises: ValueError that names a kind which is not there.
+    """
+    by_name = {kind.name: kind for kind in kinds}
+    for name, seconds in settings.time_limits:
+        if name not in by_name:
+            known = ", ".join(by_name)
+            raise ValueError(f"PIXMILL_TIME_LIMITS names the kind {name!r}; there is {known}.")
+        by_name[name] = replace(by_name[name], time_limit=seconds)
+    return list(by_name.values())
 
 
 def read_presets(text: str) -> Mapping[str, Recipe]:

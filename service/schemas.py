@@ -7,6 +7,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
+from service.schedule import RunAt
+
 T = TypeVar("T")
 
 PriorityName = Literal["high", "normal", "low"]
@@ -162,6 +164,7 @@ class TaskSummary(Document):
     run_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    cancel_requested_at: datetime | None = Field(description="When a running one was to stop.")
     error: TaskErrorDocument | None
     result: dict[str, Any] | None
 
@@ -170,20 +173,12 @@ class TaskDocument(TaskSummary):
     """A task with its timeline."""
 
     after_id: str | None = Field(description="The task before it in its chain.")
+    dedup_key: str | None = Field(description="No two unfinished ones of a kind share it.")
     crashes: int = Field(description="Times a process died while it ran this task.")
+    isolated: bool = Field(
+        description="Whether an earlier attempt gave cause to run further ones in a child process."
+    )
     events: list[TaskEventDocument]
-
-
-class TaskFilter(BaseModel):
-    """Which tasks a list shows; null for all."""
-
-    status: TaskStatus | None = None
-    kind: str | None = Field(None, max_length=64, examples=["image.process"])
-    priority: PriorityName | None = None
-    subject_type: str | None = Field(None, max_length=32, examples=["image"])
-    subject_id: str | None = Field(None, max_length=64)
-    cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
-    limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
 
 
 class UserRequest(BaseModel):
@@ -246,6 +241,9 @@ class NotificationRequest(BaseModel):
         None, description="Default: `email` where mail is configured, else `file`."
     )
     priority: PriorityName | None = None
+    run_at: RunAt | None = Field(
+        None, description="When to send it, with a zone, at most 366 days ahead; else at once."
+    )
 
 
 class NotificationDocument(Document):
@@ -258,6 +256,7 @@ class NotificationDocument(Document):
     body: str
     status: NotificationStatus
     task_id: str
+    run_at: datetime | None = Field(description="When it is to be sent; null: at once.")
     created_at: datetime
     sent_at: datetime | None
     error: ErrorDocument | None

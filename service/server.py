@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -16,9 +18,12 @@ from service import __version__, fleet
 from service.config import Settings
 from service.logs import configure_logs
 from service.protocol import BoundedProtocol
+from service.tasks.engines import EmbeddedEngine, Engine
 
 #: What a stop waits for open requests, in seconds, before the engine drains.
 REQUEST_GRACE_SECONDS = 10
+#: How a process ends that asks to be replaced: too many of its threads hang.
+WORN_OUT = 4
 
 #: Builds the application that is served; called in each process.
 Build = Callable[[Settings], FastAPI]
@@ -47,8 +52,9 @@ def serve(settings: Settings, build: Build) -> int:
 def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, greets: bool) -> int:
     """Serve in this process, on a socket of its own or on the address of the settings."""
     configure_logs(settings)
+    app = build(settings)
     config = uvicorn.Config(
-        build(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -62,9 +68,22 @@ def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, g
     signal.signal(signal.SIGTERM, lambda *_: None)
     server = _Server(config)
     server.greets = greets and settings.log_format == "text"
+    app.state.worn_out = lambda: setattr(server, "should_exit", True)
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter: it could not start
         server.run(sockets=[own] if own else None)
-    return 0 if server.started else fleet.NOT_STARTED
+    return _leave(app.state.parts.engine) if server.started else fleet.NOT_STARTED
+
+
+def _leave(engine: Engine) -> int:
+    """The exit code; where a thread hangs, the end: the interpreter would wait for it for ever."""
+    if not isinstance(engine, EmbeddedEngine):
+        return 0
+    code = WORN_OUT if engine.is_worn_out else 0
+    if engine.threads.busy:  # all is closed and written by now, and such a thread only reads
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 class _Server(uvicorn.Server):

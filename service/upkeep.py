@@ -2,39 +2,94 @@
 
 Parts of uploads whose process died are removed at once; stored files that no row knows (a crash
 between rename and commit, a deleted image) when they are older than any request can be, and only
-in folders that belong to this database.
+in folders that belong to this database. Finished tasks are removed when they are old enough,
+with their timelines and with the messages they sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import images
+from service import images, notifications, request_keys
 from service.holding import hold_table
 from service.inserts import add_rows
-from service.models import Installation, new_id
+from service.models import Installation, new_id, now
 from service.runtime import Runtime
+from service.tasks import rows
 
 log = structlog.get_logger(__name__)
 
 #: Keys that are asked about in one statement.
 BATCH = 500
-#: Pause between two rounds over all files, in seconds.
+#: Pause between two rounds over all files and old rows, in seconds.
 ROUND_SECONDS = 600.0
+#: Old rows that one transaction removes: few enough that no other write waits long for it.
+PRUNE_BATCH = 200
+#: Pause between two such transactions, in seconds, so that others come first.
+PRUNE_PAUSE_SECONDS = 0.1
+#: Age at which the keys of clients' requests are forgotten.
+KEEP_KEYS = timedelta(days=1)
 
 
 async def keep_house(runtime: Runtime) -> None:
-    """Sweep at once and then every `ROUND_SECONDS`, for ever."""
+    """Sweep and prune at once and then every `ROUND_SECONDS`, for ever."""
     while True:
         try:
             await sweep(runtime)
         except Exception:
             log.exception("sweep_failed")
+        try:
+            await prune(runtime)
+        except Exception:
+            log.exception("prune_failed")
         await asyncio.sleep(ROUND_SECONDS)
+
+
+async def prune(runtime: Runtime) -> int:
+    """Remove what has been finished for long enough, batch by batch; return how many tasks."""
+    settings = runtime.settings
+    removed = 0
+    for status, seconds in (
+        ("succeeded", settings.keep_tasks_seconds),
+        ("cancelled", settings.keep_tasks_seconds),
+        ("failed", settings.keep_failed_tasks_seconds),
+    ):
+        if not seconds:
+            continue
+        before = now() - timedelta(seconds=seconds)
+        count = await _in_batches(runtime, partial(_prune, status=status, before=before))
+        runtime.metrics.pruned.labels(status).inc(count)
+        removed += count
+    if removed:
+        log.info("tasks_pruned", count=removed)
+    before = now() - KEEP_KEYS
+    await _in_batches(runtime, partial(request_keys.prune, before=before, limit=PRUNE_BATCH))
+    return removed
+
+
+async def _in_batches(runtime: Runtime, batch: Callable[[Session], int]) -> int:
+    """Call `batch` in transactions of its own until it finds less than PRUNE_BATCH."""
+    total = 0
+    while True:
+        count = await runtime.database.write(batch)
+        total += count
+        if count < PRUNE_BATCH:
+            return total
+        await asyncio.sleep(PRUNE_PAUSE_SECONDS)
+
+
+def _prune(session: Session, status: str, before: datetime) -> int:
+    subjects = rows.prune(session, status, before, PRUNE_BATCH)
+    sent = [one.id for one in subjects if one and one.type == "notification"]
+    notifications.forget(session, sent)
+    return len(subjects)
 
 
 async def sweep(runtime: Runtime) -> int:

@@ -152,6 +152,10 @@ class Process:
         self.process.send_signal(signal.SIGTERM)
         return self._reap(patience)
 
+    def wait(self, patience: float = PATIENCE) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        return self._reap(patience)
+
     def _reap(self, patience: float = PATIENCE) -> int:
         code = self.process.wait(patience)
         assert self.process.stdout is not None

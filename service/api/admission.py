@@ -7,9 +7,11 @@ requests costs the database and the disk nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from service.errors import DiskFull, QueueFull, TooBusy
 from service.runtime import Runtime
@@ -42,6 +44,7 @@ class Admission:
         self._runtime = runtime
         self._bodies = 0
         self._depth = _Look()
+        self._scheduled = _Look()
         self._free = _Look()
 
     @contextmanager
@@ -61,14 +64,23 @@ class Admission:
         finally:
             self._bodies -= 1
 
-    async def check_queue(self) -> None:
-        """Let one more task in. Raises: QueueFull."""
+    async def check_queue(self, tasks: int = 1) -> None:
+        """Let more tasks in. Raises: QueueFull."""
         limit = self._runtime.settings.max_queued_tasks
-        depth = self._depth
-        is_full = depth.value + depth.since >= limit
-        if depth.is_older(FRESH_WHEN_FULL_SECONDS if is_full else FRESH_SECONDS):
-            depth.renew(await self._runtime.database.read(rows.depth, limit))
-        waiting = depth.value + depth.since
+        await self._check_tasks(self._depth, rows.depth, limit, tasks)
+
+    async def check_schedule(self) -> None:
+        """Let one more task in that is to wait for its time. Raises: QueueFull."""
+        limit = self._runtime.settings.max_scheduled_tasks
+        await self._check_tasks(self._scheduled, rows.scheduled, limit, 1)
+
+    async def _check_tasks(
+        self, look: _Look, count: Callable[[Session, int], int], limit: int, tasks: int
+    ) -> None:
+        is_full = look.value + look.since >= limit
+        if look.is_older(FRESH_WHEN_FULL_SECONDS if is_full else FRESH_SECONDS):
+            look.renew(await self._runtime.database.read(count, limit))
+        waiting = look.value + look.since
         if waiting >= limit:
             raise QueueFull(
                 "Too many tasks are waiting; try again soon.",
@@ -76,7 +88,7 @@ class Admission:
                 actual=waiting,
                 retry_after_seconds=2,
             )
-        depth.since += 1
+        look.since += tasks
 
     async def check_disk(self) -> None:
         """Let one more file in. Raises: DiskFull."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.background import BackgroundTasks
 
@@ -85,4 +85,13 @@ Cursor = Annotated[
     str | None, Query(max_length=64, description="`next` of the page before this one.")
 ]
 Limit = Annotated[int, Query(ge=1, le=100, description="Entries on a page.")]
+#: A word of the client's for one request, which it may send again. Printable ASCII, no spaces.
+RequestKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="The same key again within a day: the same answer, and nothing is begun twice.",
+    ),
+]
 ImageId = Annotated[str, Path(max_length=64, description="The image's id.")]

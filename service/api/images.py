@@ -11,7 +11,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from service import images
+from service import images, request_keys
 from service.api.deps import (
     BODY_ERRORS,
     Cursor,
@@ -21,6 +21,7 @@ from service.api.deps import (
     Parts,
     PartsDep,
     QueueRoom,
+    RequestKey,
 )
 from service.api.ingest import Refused, Submission
 from service.api.openapi import UPLOAD_BODY
@@ -33,6 +34,7 @@ from service.errors import (
     DiskFull,
     EmptyFile,
     Invalid,
+    KeyReused,
     MalformedBody,
     MissingFile,
     NotFound,
@@ -49,6 +51,7 @@ from service.errors import (
 )
 from service.imaging import Pipeline, Recipe
 from service.logs import current_request_id
+from service.models import new_id
 from service.picture import Row, document
 from service.schemas import (
     ImageAccepted,
@@ -188,13 +191,17 @@ async def delete_image(image_id: ImageId, parts: PartsDep, background: Backgroun
     status_code=202,
     response_model=ImageDocument,
     responses=responses(
-        *BODY_ERRORS, NotFound, Invalid, UnknownPreset, BadPipeline, QueueFull, DiskFull
+        *BODY_ERRORS, NotFound, Invalid, UnknownPreset, BadPipeline, KeyReused, QueueFull, DiskFull
     ),
     dependencies=[QueueRoom],
     summary="Run presets or a pipeline on a stored image",
 )
 async def process_image(
-    image_id: ImageId, wanted: ProcessRequest, parts: PartsDep, background: BackgroundTasks
+    image_id: ImageId,
+    wanted: ProcessRequest,
+    parts: PartsDep,
+    background: BackgroundTasks,
+    key: RequestKey = None,
 ) -> Response:
     """Add variants, or make existing ones anew."""
     await parts.admission.check_disk()
@@ -202,15 +209,25 @@ async def process_image(
     names = wanted.presets or ([images.NO_PRESET] if wanted.pipeline else [])
     recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
     priority = Priority.named(wanted.priority) if wanted.priority else None
+    request_id, base_url, task_id = current_request_id(), runtime.settings.public_url, new_id()
+    asked = image_id + wanted.model_dump_json()
 
-    document = await runtime.database.write(
-        images.add_variants,
-        image_id,
-        recipes,
-        priority=priority,
-        request_id=current_request_id(),
-        base_url=runtime.settings.public_url,
-    )
+    def add(session: Session) -> ImageDocument:
+        first = request_keys.first(session, "/images/process", key, asked, task_id)
+        if first != task_id:
+            document = images.get(session, image_id, base_url)
+            return document.model_copy(update={"task_id": first})
+        return images.add_variants(
+            session,
+            image_id,
+            recipes,
+            priority=priority,
+            request_id=request_id,
+            base_url=base_url,
+            task_id=task_id,
+        )
+
+    document = await runtime.database.write(add)
     parts.wake(background, document.task_id)
     return _accepted(document)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 
 import anyio
 import structlog
@@ -17,6 +19,13 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 
 
+#: Finished tasks can be a million, and to count those takes a second of a reader's time.
+FINISHED_SECONDS = 30.0
+
+#: Of each kind: how many tasks, by status.
+Tally = Mapping[str, dict[str, int]]
+
+
 class Looks:
     """When the metrics last looked at the rows; one an application."""
 
@@ -24,6 +33,9 @@ class Looks:
         self._runtime = runtime
         self._at = float("-inf")
         self._lock = anyio.Lock()
+        self._finished: list[tuple[str, str, int]] = []
+        self._finished_at = float("-inf")
+        self._finished_lock = anyio.Lock()
 
     async def refresh(self) -> None:
         """Bring the gauges of rows and disks up to date; what fails keeps its last value."""
@@ -34,8 +46,23 @@ class Looks:
             metrics, runtime = self._runtime.metrics, self._runtime
             try:
                 metrics.set_tasks(await runtime.database.read(rows.counts), now())
+                metrics.set_paused(await runtime.database.read(rows.paused))
                 for name in ("uploads", "processed"):
                     free = await getattr(runtime, name).free_bytes()
                     metrics.storage_free.labels(name).set(free)
             except Exception:
                 log.exception("metrics_stale")
+
+    async def tally(self) -> Tally:
+        """The tasks of each kind by status; the finished ones as they were a while ago."""
+        read = self._runtime.database.read
+        async with self._finished_lock:
+            if time.monotonic() - self._finished_at >= FINISHED_SECONDS:
+                self._finished = await read(rows.finished)
+                self._finished_at = time.monotonic()
+        tally: Tally = defaultdict(lambda: defaultdict(int))
+        for kind, status, _, count, _ in await read(rows.counts):
+            tally[kind][status] += count
+        for kind, status, count in self._finished:
+            tally[kind][status] += count
+        return tally

@@ -6,12 +6,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Path
 from pydantic import EmailStr, TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
 
-from service import notifications
-from service.api.deps import BODY_ERRORS, Cursor, JsonRoute, Limit, Parts, PartsDep, QueueRoom
+from service import notifications, request_keys
+from service.api.deps import (
+    BODY_ERRORS,
+    Cursor,
+    JsonRoute,
+    Limit,
+    Parts,
+    PartsDep,
+    RequestKey,
+)
 from service.api.problems import responses
-from service.errors import ChannelNotConfigured, Invalid, NotFound, QueueFull
+from service.errors import ChannelNotConfigured, Invalid, KeyReused, NotFound, QueueFull
 from service.logs import current_request_id
+from service.models import new_id, now
 from service.schemas import (
     NotificationAccepted,
     NotificationDocument,
@@ -29,22 +39,25 @@ ERRORS = responses(*BODY_ERRORS, Invalid, ChannelNotConfigured, QueueFull)
 @router.post(
     "/notifications",
     status_code=202,
-    responses=ERRORS,
-    dependencies=[QueueRoom],
+    responses=responses(
+        *BODY_ERRORS, NotFound, Invalid, ChannelNotConfigured, KeyReused, QueueFull
+    ),
     summary="Send a message in the background",
 )
 async def notify(
-    wanted: NotificationRequest, parts: PartsDep, background: BackgroundTasks
+    wanted: NotificationRequest,
+    parts: PartsDep,
+    background: BackgroundTasks,
+    key: RequestKey = None,
 ) -> NotificationAccepted:
-    """Over the channel that is named, or the default one."""
-    return await _send(wanted, parts, background)
+    """Over the channel that is named, or the default one; at once, or at a time to come."""
+    return await _send(wanted, parts, background, key)
 
 
 @router.post(
     "/send-notification/{email}",
     status_code=202,
     responses=ERRORS,
-    dependencies=[QueueRoom],
     tags=["tutorial"],
     summary="Send a message to an address, as the tutorial does",
 )
@@ -79,19 +92,37 @@ async def get_notification(
 
 
 async def _send(
-    wanted: NotificationRequest, parts: Parts, background: BackgroundTasks
+    wanted: NotificationRequest,
+    parts: Parts,
+    background: BackgroundTasks,
+    key: str | None = None,
 ) -> NotificationAccepted:
+    run_at = wanted.run_at if wanted.run_at and wanted.run_at > now() else None
+    await (parts.admission.check_schedule() if run_at else parts.admission.check_queue())
     channel = notifications.channel_for(wanted.channel, parts.runtime.notifiers)
     recipient = _address(wanted.recipient) if channel == "email" else wanted.recipient
-    document = await parts.runtime.database.write(
-        notifications.queue,
-        channel=channel,
-        recipient=recipient,
-        subject=wanted.subject,
-        body=wanted.body,
-        priority=Priority.named(wanted.priority) if wanted.priority else None,
-        request_id=current_request_id(),
-    )
+    priority = Priority.named(wanted.priority) if wanted.priority else None
+    request_id, notification_id = current_request_id(), new_id()
+
+    def queue(session: Session) -> NotificationDocument:
+        first = request_keys.first(
+            session, "/notifications", key, wanted.model_dump_json(), notification_id
+        )
+        if first != notification_id:
+            return notifications.get(session, first)
+        return notifications.queue(
+            session,
+            channel=channel,
+            recipient=recipient,
+            subject=wanted.subject,
+            body=wanted.body,
+            priority=priority,
+            request_id=request_id,
+            run_at=run_at,
+            notification_id=notification_id,
+        )
+
+    document = await parts.runtime.database.write(queue)
     parts.wake(background, document.task_id)
     return NotificationAccepted(**dict(document), message="Notification sent in the background.")
 

@@ -95,5 +95,4 @@ def _select_one(session: Session) -> None:
 
 def _engine(parts: Parts) -> str:
     engine = parts.engine
-    stopped = isinstance(engine, EmbeddedEngine | RelayEngine) and not engine.is_alive
-    return "stopped" if stopped else "ok"
+    return engine.health if isinstance(engine, EmbeddedEngine | RelayEngine) else "ok"

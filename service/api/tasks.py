@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
 from sqlalchemy.orm import Session
 
-from service.api.deps import PartsDep
+from service.api.deps import PartsDep, QueueRoom
 from service.api.problems import responses
-from service.errors import NotFound, WrongState
-from service.schemas import Page, TaskDocument, TaskFilter, TaskSummary
+from service.errors import NotFound, QueueFull, WrongState
+from service.schemas import Page, TaskDocument, TaskSummary
 from service.tasks import Registry, queries, rows
+from service.tasks.queries import TaskFilter
 
 router = APIRouter(tags=["tasks"])
 
@@ -33,7 +34,8 @@ async def get_task(task_id: TaskId, parts: PartsDep) -> TaskDocument:
 
 @router.post(
     "/tasks/{task_id}/retry",
-    responses=responses(NotFound, WrongState),
+    responses=responses(NotFound, WrongState, QueueFull),
+    dependencies=[QueueRoom],
     summary="Start a new round of attempts",
 )
 async def retry_task(task_id: TaskId, parts: PartsDep, background: BackgroundTasks) -> TaskDocument:
@@ -50,12 +52,17 @@ async def retry_task(task_id: TaskId, parts: PartsDep, background: BackgroundTas
 
 @router.post(
     "/tasks/{task_id}/cancel",
-    responses=responses(NotFound, WrongState),
-    summary="Cancel a task that has not begun",
+    responses={
+        202: {"model": TaskDocument, "description": "It runs, and was asked to stop."},
+        **responses(NotFound, WrongState),
+    },
+    summary="Cancel a task",
 )
-async def cancel_task(task_id: TaskId, parts: PartsDep) -> TaskDocument:
-    """And what waits for it in its chain."""
-    return await parts.runtime.database.write(_cancel, parts.runtime.registry, task_id)
+async def cancel_task(task_id: TaskId, parts: PartsDep, response: Response) -> TaskDocument:
+    """And what waits for it in its chain. A running one is asked to stop at its next step."""
+    document = await parts.runtime.database.write(_cancel, parts.runtime.registry, task_id)
+    response.status_code = 200 if document.status == "cancelled" else 202
+    return document
 
 
 def _cancel(session: Session, registry: Registry, task_id: str) -> TaskDocument:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
+from service.database.turn import NoTurn, Turn
 from service.errors import ServiceError
 
 
@@ -34,6 +35,10 @@ class Backend(Protocol):
 
     def open_engine(self, url: URL, connections: int) -> Engine:
         """An engine with that many connections at most, none of them open yet."""
+        ...
+
+    def open_turn(self, url: URL) -> Turn | NoTurn:
+        """What a transaction that writes waits for, where processes write one after the other."""
         ...
 
     def hold_schema(self, connection: Connection) -> None:

@@ -44,6 +44,7 @@ class Database:
         self.engine = engine
         self.backend = backend
         self._events = events
+        self._turn = backend.open_turn(engine.url)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._writers = [
@@ -86,6 +87,7 @@ class Database:
             writer.join()
         self._readers.shutdown()
         self.engine.dispose()
+        self._turn.close()
 
     def _read(self, work: Callable[[Session], T]) -> T:
         try:
@@ -150,7 +152,7 @@ class Database:
         return self._once(batch)
 
     def _once(self, batch: list[_Job]) -> list[_Answer]:
-        with self.engine.connect() as connection:
+        with self._turn, self.engine.connect() as connection:
             connection.execution_options(**self.backend.WRITING)
             with connection.begin():
                 return [_carry_out(connection, job.work) for job in batch]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InternalError, OperationalError
 
+from service.database.turn import NoTurn
 from service.errors import DatabaseFailed, DiskFull, Invalid, ServiceError
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
     ours = {name: value for name, value in CONNECTING.items() if name not in url.query}
     return ours | {"options": f"{settings} {url.query.get('options', '')}".strip()}
+
+
+def open_turn(url: URL) -> NoTurn:  # noqa: ARG001 - the port's
+    """It has locks for rows, and any number of writers."""
+    return NoTurn()
 
 
 def hold_schema(connection: Connection) -> None:

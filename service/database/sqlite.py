@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import OperationalError
 
+from service.database.turn import NoTurn, Turn
 from service.errors import DatabaseFailed, DiskFull, ServiceError
 
 WRITERS = 1
@@ -40,6 +41,11 @@ def open_engine(url: URL, connections: int) -> Engine:
     sqlalchemy_event.listen(engine, "connect", _set_up_connection)
     sqlalchemy_event.listen(engine, "begin", _begin)
     return engine
+
+
+def open_turn(url: URL) -> Turn | NoTurn:
+    """A lock on a file beside the database, which is in memory where the URL names none."""
+    return Turn(Path(f"{url.database}.turn")) if url.database else NoTurn()
 
 
 def hold_schema(connection: Connection) -> None:

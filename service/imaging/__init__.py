@@ -1,6 +1,7 @@
 """The pipeline: Pillow only, synchronous, pure; no session, storage or event loop.
 
-`sniff` and `probe` say what a file is, `plan` what will be made of it, `render` makes it.
+`sniff` and `probe` say what a file is, `plan` what will be made of it, `render` makes it, and
+`steps` does so step by step, in a thread or in a process of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from service.imaging.pipeline import Observe, Planned, Rendered, plan, render
 from service.imaging.placeholder import dominant_colour
 from service.imaging.presets import DEFAULT_PRESETS, Operation, Pipeline, Recipe
 from service.imaging.probe import SNIFF_BYTES, Limits, Probe, probe, sniff
+from service.imaging.steps import Step, steps
 
 __all__ = [
     "DEFAULT_PRESETS",
@@ -21,9 +23,11 @@ __all__ = [
     "Probe",
     "Recipe",
     "Rendered",
+    "Step",
     "dominant_colour",
     "plan",
     "probe",
     "render",
     "sniff",
+    "steps",
 ]

@@ -24,6 +24,7 @@ from service.imaging.placeholder import dominant_colour
 from service.imaging.presets import MAX_OUTPUT_PIXELS, MAX_SIDE_PX, Format, Recipe, Resize
 from service.imaging.probe import Probe
 from service.imaging.pyramid import Level, Pyramid, Wanted
+from service.interrupting import checkpoint
 
 #: Called with a stage ("decode", "transform" or "encode"), a format, and seconds.
 Observe = Callable[[str, str, float], None]
@@ -108,15 +109,18 @@ def render(
         BadPipeline: as `plan`, before anything is decoded.
         BrokenPicture: the pixels cannot be decoded: cut short, corrupt, or not what was probed.
         MemoryError: not the picture's fault, its size being within limits: try again later.
+        GivenUp: nobody waits for it any more; looked for between two steps.
     """
     jobs = sorted((_job(probe, recipe) for recipe in recipes), key=_pixels, reverse=True)
     with _timed(observe, "decode", probe.format):
         pyramid = Pyramid((_decode(source, probe, [job.wanted for job in jobs]),))
     for index, job in enumerate(jobs):
+        checkpoint()
         with _timed(observe, "transform", job.planned.format):
             image, pyramid = pyramid.take(job.wanted)
             pyramid = pyramid.kept_for(later.wanted for later in jobs[index + 1 :])
             image = _finish(exif.upright(image, probe.orientation), job)
+        checkpoint()
         with _timed(observe, "encode", job.planned.format):
             data = encode.encode(image, job.planned.format, job.recipe.quality)
         yield _rendered(job, image, data)
@@ -196,6 +200,7 @@ def _finish(image: Image, job: _Job) -> Image:
         image = pad(image, job.placement, operations[0])
         operations = operations[1:]
     for operation in operations:
+        checkpoint()
         image = apply(image, operation)
     return image
 

@@ -9,14 +9,16 @@ A task is a row. It exists when the transaction that wrote it commits; an engine
 runner. `rows` holds every statement on it, `runner` carries it out, `engines` say when.
 """
 
-from service.tasks.registry import Kind, Lane, Outcome, Priority, Registry, task
+from service.tasks.registry import Isolation, Kind, Lane, Outcome, Priority, Registry, task
 from service.tasks.retry import Retry
-from service.tasks.rows import Step, cancel_about, chain, enqueue, is_queued
-from service.tasks.words import FINAL, Subject
-from service.tasks.work import Work
+from service.tasks.rows import Step, cancel_about, chain, enqueue
+from service.tasks.words import LIVE, Subject
+from service.tasks.work import Cancellation, Work
 
 __all__ = [
-    "FINAL",
+    "LIVE",
+    "Cancellation",
+    "Isolation",
     "Kind",
     "Lane",
     "Outcome",
@@ -29,6 +31,5 @@ __all__ = [
     "cancel_about",
     "chain",
     "enqueue",
-    "is_queued",
     "task",
 ]

@@ -6,8 +6,8 @@ table of kinds by name, made once from a literal list and handed to the runtime.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import UnknownKind
 from service.tasks.retry import Retry
-from service.tasks.words import Ended
+from service.tasks.words import Ended, TaskRow
 
 
 class Priority(IntEnum):
@@ -43,6 +43,15 @@ class Lane(StrEnum):
     PIXELS = "pixels"
     #: Short work and work that mostly waits for somebody else.
     LIGHT = "light"
+
+
+class Isolation(StrEnum):
+    """Where the blocking work of a kind is done."""
+
+    #: In a thread of this process: the quickest, and a crash there takes the process down.
+    THREAD = "thread"
+    #: In a child process: a crash there costs one attempt.
+    PROCESS = "process"
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class Kind:
     time_limit: float
     lane: Lane
     on_failure: OnFailure | None = None
+    isolation: Isolation = Isolation.THREAD
 
 
 def task(
@@ -85,6 +95,7 @@ def task(
     time_limit: float = 60.0,
     lane: Lane = Lane.LIGHT,
     on_failure: OnFailure | None = None,
+    isolation: Isolation = Isolation.THREAD,
 ) -> Callable[[Handler], Kind]:
     """Make the decorated coroutine function the handler of tasks of kind `name`.
 
@@ -93,9 +104,31 @@ def task(
     """
 
     def make(handler: Handler) -> Kind:
-        return Kind(name, handler, priority, retry or Retry(), time_limit, lane, on_failure)
+        return Kind(
+            name, handler, priority, retry or Retry(), time_limit, lane, on_failure, isolation
+        )
 
     return make
+
+
+def isolated_as(kinds: Iterable[Kind], words: Sequence[str]) -> list[Kind]:
+    """The kinds with the isolation that `PIXMILL_ISOLATION` gives them: a word for all of them, or
+    `kind=word` for one, which counts for more.
+
+    Raises: ValueError with what is wrong in words.
+    """
+    kinds = list(kinds)
+    names = {kind.name for kind in kinds if kind.lane is Lane.PIXELS}
+    chosen: dict[str, Isolation] = {}
+    for word in sorted(words, key=lambda word: "=" in word):
+        name, _, isolation = word.rpartition("=")
+        if isolation not in list(Isolation) or (name and name not in names):
+            raise ValueError(
+                f"PIXMILL_ISOLATION has {word!r}; it takes `thread` or `process`, and "
+                f"`kind=process` for one of {', '.join(sorted(names))}"
+            )
+        chosen |= dict.fromkeys([name] if name else names, Isolation(isolation))
+    return [replace(kind, isolation=chosen.get(kind.name, kind.isolation)) for kind in kinds]
 
 
 class Registry:
@@ -113,6 +146,18 @@ class Registry:
             return self._kinds[name]
         except KeyError:
             raise UnknownKind(f"No handler is registered for {name!r}.") from None
+
+    def can_isolate(self, task: TaskRow) -> bool:
+        """Whether a child process would make a difference: light work needs no place."""
+        kind = self._kinds.get(task.kind)
+        return kind is not None and kind.lane is Lane.PIXELS
+
+    def is_isolated(self, task: TaskRow) -> bool:
+        """Whether this attempt's blocking work goes to a child process: because its kind's does,
+        or because of what an earlier attempt did."""
+        if not self.can_isolate(task):
+            return False
+        return task.isolated or self._kinds[task.kind].isolation is Isolation.PROCESS
 
     def tell(self, session: Session, ended: Iterable[Ended]) -> None:
         """Let each kind write what its tasks' end without success means for their subject."""

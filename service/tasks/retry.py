@@ -31,7 +31,7 @@ class Retry:
         Source: Brooker, "Exponential Backoff And Jitter" (AWS, 2015), full jitter: it spreads a
         herd of failures best for the least total work.
         """
-        draw = (rng or random).uniform(0.0, self.ceiling(attempt))
+        draw = (rng or random.SystemRandom()).uniform(0.0, self.ceiling(attempt))
         return timedelta(seconds=draw)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 STATUSES = ("waiting", "queued", "running", "retrying", "succeeded", "failed", "cancelled")
 #: Due as soon as `run_at` has come.
 DUE = ("queued", "retrying")
+#: Can be cancelled at once; what runs can only be asked to stop.
+NOT_BEGUN = ("waiting", *DUE)
 #: Not finished: what the depth of the queue counts, and what a stop must not lose.
 LIVE = ("waiting", "queued", "retrying", "running")
 FINAL = ("succeeded", "failed", "cancelled")
@@ -33,6 +35,8 @@ class TaskRow:
     attempt: int
     max_attempts: int
     crashes: int
+    #: Whether an earlier attempt gave cause to run this one in a child process.
+    isolated: bool
     priority: int
     subject_type: str | None
     subject_id: str | None
@@ -50,6 +54,10 @@ class Failure:
     code: str
     message: str
     traceback: str | None = None
+    #: Whether the attempt killed the child process it ran in, or had it killed.
+    crashed: bool = False
+    #: Whether further attempts run in a child process.
+    isolates: bool = False
 
 
 @dataclass(frozen=True)

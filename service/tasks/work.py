@@ -1,16 +1,18 @@
-"""What a handler works with: its task, the adapters, the threads for pixels, and progress."""
+"""What a handler works with: its task, the adapters, a place for pixels, and progress."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from service.config import Settings
 from service.database import Database
+from service.errors import TaskCancelled
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
@@ -20,12 +22,64 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads(Protocol):
-    """Somewhere to run blocking work off the event loop."""
+class Place(Protocol):
+    """Where an attempt's blocking work is done: in a thread, or in a child process.
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `function` in a thread and return its result."""
+    For a child, the function is one that its module's name leads to, the module is one that may
+    be imported there, and all that goes to and fro can be pickled; what comes back is plain
+    values, dataclasses and exceptions.
+    """
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` and return its result."""
         ...
+
+    def stream(
+        self, function: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[T]:
+        """Yield what `function` yields; it is at most one value ahead of whoever takes them.
+
+        Whoever stops before the end closes the generator: that gives the function up.
+        """
+        ...
+
+
+class Cancellation:
+    """Somebody's wish that one attempt stop.
+
+    A handler that waits on the event loop is interrupted; a thread looks at `is_asked` between
+    two steps. What runs an attempt elsewhere, in a child process, ends that when it is itself
+    interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._scope: asyncio.Timeout | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the attempt is to stop; from any thread."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """Interrupt the attempt where it waits; on its event loop. Twice is as good as once."""
+        if not self.is_asked and self._scope:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._asked.set()
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[None]:
+        """What is done inside is interrupted when somebody asks. Raises: TaskCancelled, then."""
+        self._scope = scope = asyncio.timeout(0 if self.is_asked else None)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise TaskCancelled("The task was cancelled while it ran.") from None
+            raise
+        finally:
+            self._scope = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +93,11 @@ class Work:
     processed: LocalStorage
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
-    threads: Threads
+    place: Place
     #: Tell how far the attempt is, from 0 to 1.
     progress: Callable[[float], Awaitable[None]]
+    #: Whether somebody wants it to stop.
+    cancelled: Cancellation
 
 
 #: The time limit of the attempt that runs here; whoever makes it wait for us stops its clock.
@@ -62,3 +118,17 @@ async def off_the_clock() -> AsyncIterator[None]:
         yield
     finally:
         limit.reschedule(asyncio.get_running_loop().time() + left)
+
+
+def seconds_left() -> float | None:
+    """What the attempt that runs here has left of its time limit; None where it has none."""
+    limit = TIME_LIMIT.get()
+    due = limit.when() if limit else None
+    return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+
+
+async def only(values: AsyncGenerator[T]) -> T:
+    """The one value of a generator."""
+    async with aclosing(values):
+        (value,) = [value async for value in values]
+    return value

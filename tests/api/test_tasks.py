@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.asking import JPEG, pages, problem, upload
-from tests.servers import Served
+from tests.servers import Served, until
 
 
 @pytest.fixture
@@ -160,3 +161,48 @@ def test_a_task_that_is_not_there_is_not_found(
 
 def test_an_id_that_is_too_long_is_refused(client: httpx.Client) -> None:
     problem(client.get(f"/tasks/{'x' * 65}"), 422, "invalid")
+
+
+def test_several_processes_see_each_others_queue(make_service: Callable[..., Served]) -> None:
+    one, other = (make_service(engine="none", max_queued_tasks=3).client for _ in range(2))
+    assert other.post("/items/7").status_code == 202  # so it has looked, and trusts its look
+    for _ in range(2):
+        one.post("/items/7").raise_for_status()
+
+    refused = until(
+        lambda: answer if (answer := other.post("/items/7")).status_code == 503 else None,
+        "a refusal",
+        patience=5,
+    )
+
+    assert refused is not None
+    problem(refused, 503, "queue_full")
+    queued = other.get("/tasks", params={"status": "queued"}).json()["items"]
+    assert len(queued) <= 3 + 3, "over the limit by no more than what one let in by itself"
+
+
+def test_a_task_shows_its_rounds_and_the_error_of_each_attempt(
+    make_service: Callable[..., Served], tmp_path: Path
+) -> None:
+    (tmp_path / "notifications.jsonl").mkdir()  # a folder takes no lines
+    idle = make_service(engine="none")
+    document = idle.client.post("/notifications", json={"recipient": "a", "body": "x"}).json()
+    idle.stop()
+    service = make_service()
+    path = f"/tasks/{document['task_id']}"
+    for _ in range(2):
+        until(lambda: service.client.get(path).json()["status"] == "retrying", "a failed attempt")
+        service.client.post(f"{path}/cancel").raise_for_status()
+        service.client.post(f"{path}/retry").raise_for_status()
+    until(lambda: service.client.get(path).json()["attempt"] >= 1, "the third round")
+    (tmp_path / "notifications.jsonl").rmdir()
+
+    task = service.task(document["task_id"])
+
+    assert task["status"] == "succeeded"
+    told = [event["kind"] for event in task["events"]]
+    assert told[:9] == ["enqueued", *["claimed", "attempt_failed", "cancelled", "retried"] * 2]
+    failed = [event["detail"] for event in task["events"] if event["kind"] == "attempt_failed"]
+    assert [one["attempt"] for one in failed[:2]] == [1, 1], "counted anew in each round"
+    assert {one["code"] for one in failed} == {"delivery_failed"}
+    assert all("notifications file" in one["message"] for one in failed)

@@ -174,6 +174,31 @@ def test_a_scheduled_task_waits_for_its_time(cluster: Cluster, journal: Path) ->
     assert task["started_at"] >= task["run_at"]
 
 
+def test_a_running_task_can_be_cancelled(cluster: Cluster, file: Path) -> None:
+    (task_id,) = cluster.enqueue(waits, {"file": file.name})
+    cluster.wait_for(task_id, "running")
+
+    assert cluster.client.post(f"/tasks/{task_id}/cancel").status_code == 202
+
+    task = cluster.wait_for(task_id)
+    assert happened(task) == ["enqueued", "claimed", "cancel_requested", "cancelled"]
+
+
+def test_a_paused_kind_waits_and_others_do_not(cluster: Cluster, journal: Path) -> None:
+    go = cluster.hold()
+    ids = cluster.enqueue(notes, *[{"journal": journal.name, "line": "paused"}] * 6)
+    cluster.client.post(f"/kinds/{notes.name}/pause").raise_for_status()
+    go.touch()
+
+    (other,) = cluster.enqueue(third_time, {})
+    assert cluster.wait_for(other)["status"] == "succeeded"
+    assert not journal.exists()
+    cluster.client.post(f"/kinds/{notes.name}/resume").raise_for_status()
+
+    cluster.claims(ids)
+    assert cluster.wait_for(ids[-1])["status"] == "succeeded"
+
+
 def test_sigterm_waits_for_what_runs(cluster: Cluster, file: Path) -> None:
     (task_id,) = cluster.enqueue(waits, {"file": file.name})
     cluster.wait_for(task_id, "running")

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from service.config import Settings
+from service.database import open_database
+from service.tasks import Kind, enqueue
 from tests.pictures import jpeg_segment
 from tests.servers import Process, until
+
+T = TypeVar("T")
 
 CLIENTS = 4
 UPLOADS_PER_CLIENT = 5
@@ -162,3 +168,20 @@ def let_a_day_pass(folder: Path) -> None:
         for path in (folder / store).rglob("*"):
             if path.is_file():
                 os.utime(path, (yesterday, yesterday))
+
+
+def enqueued(server: Process, kind: Kind, **payload: Any) -> str:
+    """Enqueue a task from this process into the server's database."""
+    return in_database(server, lambda session: enqueue(session, kind, payload))
+
+
+def in_database(server: Process, work: Callable[[Session], T]) -> T:
+    return asyncio.run(_write(server.folder, work))
+
+
+async def _write(folder: Path, work: Callable[[Session], T]) -> T:
+    database = open_database(database_of(folder))
+    try:
+        return await database.write(work)
+    finally:
+        database.close()

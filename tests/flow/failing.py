@@ -13,7 +13,8 @@ from typing import Any
 
 from service import kinds, processing
 from service.errors import DeliveryFailed, DeliveryRefused
-from service.tasks import Outcome, Retry, Work, task
+from service.tasks import Isolation, Lane, Outcome, Retry, Work, task
+from tests import harm
 
 MODULE = "tests.flow.failing"
 HOLD = "hold"
@@ -67,6 +68,38 @@ async def waits(work: Work, file: str) -> None:
         await asyncio.sleep(0.01)
 
 
+@task("test.harms", retry=FEW, lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+async def harms(work: Work, what: str) -> None:
+    """Do harm in a child process, by the name of a function of `tests.harm`."""
+    await work.place.run(getattr(harm, what))
+
+
+@task("test.spins", retry=FEW, time_limit=0.3, lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+async def spins(work: Work, what: str) -> None:
+    """The same, within a time limit."""
+    await work.place.run(getattr(harm, what))
+
+
+@task("test.hangs", retry=FEW, time_limit=0.5, lane=Lane.PIXELS)
+async def hangs(work: Work, file: str) -> Outcome:
+    """Hang in a thread for as long as the file is there; else tell which process it was."""
+    if not work.task.isolated:
+        await work.place.run(harm.hang_while, file)
+    return Outcome({"pid": await work.place.run(harm.pid)})
+
+
+@task("test.rests", lane=Lane.PIXELS, isolation=Isolation.PROCESS)
+async def rests(work: Work, file: str) -> None:
+    """Be busy in a child process for as long as the file is there."""
+    await work.place.run(harm.hang_while, file)
+
+
+@task("test.crashes", retry=FEW, lane=Lane.PIXELS)
+async def crashes(work: Work) -> None:
+    """Take the process down in which it runs."""
+    await work.place.run(harm.segfault)
+
+
 async def _held(work: Work, **payload: Any) -> Outcome | None:
     while Path(HOLD).exists():
         await asyncio.sleep(0.01)
@@ -78,7 +111,8 @@ def _write(journal: str, line: str) -> None:
         file.write(f"{line}\n")
 
 
-FAILING = (transient, unforeseen, permanent, third_time, endless, needs, follows, waits)
+HARMING = (harms, spins, hangs, rests, crashes)
+FAILING = (transient, unforeseen, permanent, third_time, endless, needs, follows, waits, *HARMING)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -126,8 +127,9 @@ def is_alive(pid: int) -> bool:
 
 def workers(folder: Path) -> set[int]:
     """The ids of the processes that have claimed tasks."""
-    statement = "SELECT json_extract(detail, '$.worker') FROM task_events WHERE kind = 'claimed'"
-    return {int(name.rsplit("-", 2)[1]) for name in query(folder, statement)}
+    details = query(folder, "SELECT detail FROM task_events WHERE kind = 'claimed'")
+    names = [(json.loads(one) if isinstance(one, str) else one)["worker"] for one in details]
+    return {int(name.rsplit("-", 2)[1]) for name in names}
 
 
 def value(process: Process, series: str) -> float:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy.orm import Session
 
-from service.database import open_database
 from service.models import now
 from service.tasks import Kind, Step, chain, enqueue
 from tests.conftest import NewDatabase
 from tests.flow import failing
-from tests.flow.evidence import database_of, happened, name_database
+from tests.flow.evidence import enqueued, happened, in_database, name_database
 from tests.servers import Process, finished
 
-T = TypeVar("T")
 FINAL = ("succeeded", "failed", "cancelled")
 
 
@@ -130,29 +124,31 @@ def test_a_task_that_has_not_begun_can_be_cancelled(server: Process) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
 
 
-def test_a_running_task_cannot_be_cancelled(server: Process) -> None:
-    task_id = enqueued(server, failing.waits, file="go")
-    finished(server.client, f"/tasks/{task_id}", ("running",))
+def test_cancelling_a_running_task_takes_the_rest_of_its_chain_along(server: Process) -> None:
+    first = enqueued(server, failing.waits, file="never")
+    follows = in_database(
+        server,
+        lambda session: enqueue(session, failing.follows, {"journal": "none"}, after_id=first),
+    )
+    finished(server.client, f"/tasks/{first}", ("running",))
 
-    refused = server.client.post(f"/tasks/{task_id}/cancel")
+    assert server.client.post(f"/tasks/{first}/cancel").status_code == 202
 
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
-    (server.folder / "go").touch()
-    assert finished(server.client, f"/tasks/{task_id}", FINAL)["status"] == "succeeded"
-
-
-def enqueued(server: Process, kind: Kind, **payload: Any) -> str:
-    """Enqueue a task from this process into the server's database."""
-    return in_database(server, lambda session: enqueue(session, kind, payload))
-
-
-def in_database(server: Process, work: Callable[[Session], T]) -> T:
-    return asyncio.run(_write(server.folder, work))
+    task = finished(server.client, f"/tasks/{first}", FINAL)
+    assert (task["status"], task["error"]) == ("cancelled", None)
+    assert finished(server.client, f"/tasks/{follows}", FINAL)["status"] == "cancelled"
+    assert not (server.folder / "none").exists()
+    again = server.client.post(f"/tasks/{first}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
 
 
-async def _write(folder: Path, work: Callable[[Session], T]) -> T:
-    database = open_database(database_of(folder))
-    try:
-        return await database.write(work)
-    finally:
-        database.close()
+def test_many_running_tasks_are_cancelled_by_one_request(server: Process) -> None:
+    ids = [enqueued(server, failing.waits, file="never") for _ in range(3)]
+    for task_id in ids:
+        finished(server.client, f"/tasks/{task_id}", ("running",))
+
+    answer = server.client.post("/tasks/cancel", json={"status": "running", "kind": "test.waits"})
+
+    assert answer.json() == {"changed": 3, "remaining": 0}
+    for task_id in ids:
+        assert finished(server.client, f"/tasks/{task_id}", FINAL)["status"] == "cancelled"

@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from service.config import FORM_OVERHEAD_BYTES, Settings, usable_cores
+from service.kinds import KINDS
+from service.runtime import check, limited
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +150,29 @@ def test_cores_are_cut_by_the_containers_quota(
         path.write_text(text)
 
     assert usable_cores(tmp_path) == cores
+
+
+def test_time_limits_are_pairs_of_kinds_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXMILL_TIME_LIMITS", "image.process=60, item.process=0.5")
+
+    kinds = {kind.name: kind for kind in limited(KINDS, Settings())}
+
+    assert kinds["image.process"].time_limit == 60
+    assert kinds["item.process"].time_limit == 0.5
+    assert list(kinds) == [kind.name for kind in KINDS]
+    assert kinds["image.erase"] in KINDS
+
+
+@pytest.mark.parametrize(
+    "given", ["image.process", "image.process=", "=5", "image.process=0", "a=-1", "a=inf", "a=nan"]
+)
+def test_what_is_no_time_limit_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("PIXMILL_TIME_LIMITS", f"item.process=5,{given}")
+
+    with pytest.raises(ValidationError, match=given):
+        Settings()
+
+
+def test_a_time_limit_of_a_kind_that_is_not_there_is_named_at_the_start() -> None:
+    with pytest.raises(ValueError, match=r"PIXMILL_TIME_LIMITS .*'image.proces'"):
+        check(Settings(time_limits="image.proces=5"), KINDS)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from service.database import open_database
 from service.errors import NotFound, WrongState
-from service.models import Task, now
+from service.models import Task, TaskEvent, now
 from service.tasks import Kind, Lane, Outcome, Priority, Retry, Step, Subject, Work, queries, rows
 from service.tasks.rows import Ended, Failure, TaskRow
 
@@ -340,6 +342,28 @@ def test_a_rescued_task_is_queued_again_with_its_crash_counted(session: Session)
     assert (row.status, row.attempt, row.crashes, row.worker) == ("queued", 0, 1, None)
 
 
+def test_what_took_its_process_down_runs_isolated_from_then_on(session: Session) -> None:
+    task_id = add(session)
+    rows.rescue(session, claim_one(session, task_id), 2)
+    again = claim_one(session, task_id)
+    assert (again.isolated, again.crashes) == (True, 1)
+
+    rows.fail(session, again, replace(FAILURE, crashed=True, isolates=True))
+
+    assert (look(session, task_id).crashes, look(session, task_id).isolated) == (2, True)
+    rows.retry(session, task_id)
+    assert (look(session, task_id).crashes, look(session, task_id).isolated) == (0, True)
+
+
+def test_a_failure_that_did_no_harm_leaves_the_next_attempt_where_it_was(session: Session) -> None:
+    task_id = add(session)
+
+    rows.retry_later(session, claim_one(session, task_id), FAILURE, timedelta())
+
+    task = claim_one(session, task_id)
+    assert (task.isolated, task.crashes) == (False, 0)
+
+
 def test_of_two_rescuers_one_is_too_late(session: Session) -> None:
     task = claim_one(session, add(session))
 
@@ -455,13 +479,17 @@ def _in_status(session: Session, status: str) -> str:
 
 
 @pytest.mark.parametrize("status", rows.STATUSES)
-def test_only_what_has_not_begun_can_be_cancelled(session: Session, status: str) -> None:
+def test_what_has_not_finished_can_be_cancelled(session: Session, status: str) -> None:
     task_id = _in_status(session, status)
 
     if status in ("waiting", "queued", "retrying"):
         assert rows.cancel(session, task_id)
         assert look(session, task_id).status == "cancelled"
         assert claim(session, only=task_id) == []
+    elif status == "running":
+        assert rows.cancel(session, task_id) == []
+        assert look(session, task_id).status == "running"
+        assert look(session, task_id).cancel_requested_at is not None
     else:
         with pytest.raises(WrongState, match=status):
             rows.cancel(session, task_id)
@@ -503,6 +531,35 @@ def test_the_depth_counts_what_waits_to_be_run_up_to_a_limit(session: Session) -
     assert rows.depth(session, 2) == 2
 
 
+def test_what_is_scheduled_is_not_depth_before_its_time(session: Session) -> None:
+    at = now()
+    add(session, run_at=at + LATER)
+    add(session, run_at=at)
+
+    assert rows.depth(session, 100, at) == 1
+    assert rows.scheduled(session, 100, at) == 1
+    assert rows.depth(session, 100, at + LATER) == 2
+    assert rows.scheduled(session, 100, at + LATER) == 0
+    assert {status: count for _, status, _, count, _ in rows.counts(session, at)} == {
+        "queued": 1,
+        "scheduled": 1,
+    }
+
+
+def test_the_next_task_that_comes_due_is_known(session: Session) -> None:
+    at = now()
+    assert rows.seconds_to_next(session, at) is None
+    add(session, run_at=at)
+    assert rows.seconds_to_next(session, at) is None, "what is due already is not to come"
+    add(session, run_at=at + 2 * LATER, priority=Priority.HIGH)
+    add(session, run_at=at + LATER, priority=Priority.LOW, kind=kind("pixels", Lane.PIXELS))
+    add(session, run_at=at + LATER / 2, kind=kind("paused"))
+    rows.pause(session, "paused")
+
+    assert rows.seconds_to_next(session, at) == LATER.total_seconds()
+    assert rows.seconds_to_next(session, at + LATER) == LATER.total_seconds()
+
+
 def test_the_counts_tell_unfinished_tasks_by_kind_status_and_priority(session: Session) -> None:
     at = now() - timedelta(minutes=5)
     add(session, run_at=at)
@@ -515,3 +572,296 @@ def test_the_counts_tell_unfinished_tasks_by_kind_status_and_priority(session: S
 
     assert counted.keys() == {("test", "queued", "normal"), ("other", "queued", "high")}
     assert counted["test", "queued", "normal"] == (2, at)
+
+
+# Cancelling what runs
+
+
+def asked(session: Session, length: int = 1) -> tuple[TaskRow, list[str]]:
+    """A running task that is to stop, and the chain it begins."""
+    ids = chain_of(session, length)
+    task = claim_one(session, ids[0])
+    assert rows.cancel(session, ids[0]) == []
+    return task, ids
+
+
+def test_a_running_task_is_asked_once_and_its_worker_can_see_it(session: Session) -> None:
+    task, _ = asked(session)
+    other = claim_one(session, add(session))
+    first = look(session, task.id).cancel_requested_at
+
+    assert rows.cancel(session, task.id) == []
+
+    assert look(session, task.id).cancel_requested_at == first
+    assert timeline(session, task.id) == ["enqueued", "claimed", "cancel_requested"]
+    assert rows.asked_to_stop(session, [task.id, other.id]) == [task.id]
+    assert rows.asked_to_stop(session, [other.id]) == []
+
+
+def test_an_attempt_that_stopped_ends_as_cancelled_and_so_does_its_chain(session: Session) -> None:
+    task, ids = asked(session, 3)
+
+    ended = rows.cancel_running(session, task)
+
+    assert [(one.payload["n"], one.code) for one in ended] == [(n, "cancelled") for n in range(3)]
+    assert statuses(session, *ids) == ["cancelled"] * 3
+    row = look(session, task.id)
+    assert row.finished_at is not None
+    assert (row.lease_token, row.worker) == (None, None)
+    assert rows.asked_to_stop(session, ids) == []
+
+
+def test_nobody_stops_without_being_asked(session: Session) -> None:
+    task = claim_one(session, add(session))
+
+    assert rows.cancel_running(session, task) == []
+    assert look(session, task.id).status == "running"
+
+
+def test_a_task_that_finished_before_it_could_stop_stays_finished(session: Session) -> None:
+    task, ids = asked(session, 2)
+
+    assert rows.succeed(session, task, {"x": 1})
+    assert rows.cancel_running(session, task) == []
+
+    assert statuses(session, *ids) == ["succeeded", "queued"]
+
+
+def test_a_dead_workers_task_that_was_to_stop_is_not_run_again(session: Session) -> None:
+    task, ids = asked(session, 2)
+
+    ended = rows.rescue(session, task, 5)
+
+    assert [one.code for one in ended or ()] == ["cancelled", "cancelled"]
+    assert statuses(session, *ids) == ["cancelled", "cancelled"]
+
+
+def test_a_cancelled_run_can_be_retried_and_is_asked_for_nothing(session: Session) -> None:
+    task, _ = asked(session)
+    rows.cancel_running(session, task)
+
+    rows.retry(session, task.id)
+
+    assert look(session, task.id).cancel_requested_at is None
+    assert rows.cancel_running(session, claim_one(session, task.id)) == []
+
+
+def test_what_is_about_a_subject_that_goes_away_is_cancelled_or_asked_to_stop(
+    session: Session,
+) -> None:
+    subject = Subject("image", "i")
+    runs, waits = add(session, subject=subject), add(session, subject=subject)
+    other = add(session, subject=Subject("image", "j"))
+    claim_one(session, runs)
+
+    rows.cancel_about(session, subject)
+
+    assert statuses(session, runs, waits, other) == ["running", "cancelled", "queued"]
+    assert look(session, runs).cancel_requested_at is not None
+
+
+# Deduplication
+
+
+def test_while_a_task_with_a_key_is_unfinished_there_is_no_other(session: Session) -> None:
+    first = add(session, dedup_key="a")
+    assert add(session, dedup_key="a") == first
+    task = claim_one(session, first)
+    assert add(session, dedup_key="a") == first, "it runs"
+    rows.retry_later(session, task, FAILURE, timedelta(0))
+    assert add(session, dedup_key="a") == first, "it comes again"
+    rows.succeed(session, claim_one(session, first), None)
+
+    second = add(session, dedup_key="a")
+
+    assert second != first
+    assert statuses(session, first, second) == ["succeeded", "queued"]
+
+
+def test_keys_are_a_kinds_own_and_tasks_without_one_stand_beside_each_other(
+    session: Session,
+) -> None:
+    ids = [
+        add(session, dedup_key="a"),
+        add(session, dedup_key="b"),
+        add(session, dedup_key="a", kind=kind("other")),
+        add(session),
+        add(session),
+    ]
+
+    assert len(set(ids)) == 5
+    assert statuses(session, *ids) == ["queued"] * 5
+
+
+async def _enqueue_from_two(url: str) -> list[str]:
+    one, two = open_database(url), open_database(url)
+    try:
+        adding = [
+            database.write(rows.enqueue, TEST, {}, dedup_key="a")
+            for _ in range(20)
+            for database in (one, two)
+        ]
+        return await asyncio.gather(*adding)
+    finally:
+        await asyncio.to_thread(one.close)
+        await asyncio.to_thread(two.close)
+
+
+def test_two_processes_enqueue_one_task_under_one_key(session: Session, database_url: str) -> None:
+    ids = asyncio.run(_enqueue_from_two(database_url))
+
+    assert len(ids) == 40
+    assert [task.id for task in session.scalars(select(Task))] == [ids[0]] == list(set(ids))
+
+
+def test_a_failed_task_is_not_retried_beside_one_that_is_to_do_the_same(session: Session) -> None:
+    first = add(session, dedup_key="a")
+    rows.fail(session, claim_one(session, first), FAILURE)
+    second = add(session, dedup_key="a")
+
+    with pytest.raises(WrongState, match=second):
+        rows.retry(session, first)
+
+    rows.succeed(session, claim_one(session, second), None)
+    rows.retry(session, first)
+    assert add(session, dedup_key="a") == first
+
+
+def test_what_is_revived_stands_beside_one_that_took_its_place(session: Session) -> None:
+    first = add(session)
+    follower = add(session, after_id=first, dedup_key="a")
+    rows.cancel(session, first)
+    other = add(session, dedup_key="a")
+
+    rows.retry(session, first)
+
+    assert statuses(session, first, follower, other) == ["queued", "waiting", "queued"]
+    assert look(session, follower).dedup_key is None
+
+
+# Pausing
+
+
+def test_tasks_of_a_paused_kind_stay_queued_until_it_is_resumed(session: Session) -> None:
+    running, queued = add(session), add(session)
+    other = add(session, kind=kind("other"))
+    task = claim_one(session, running)
+
+    rows.pause(session, "test")
+    rows.pause(session, "test")
+
+    assert rows.paused(session) == {"test"}
+    assert claim(session, only=queued) == []
+    assert [one.id for one in claim(session)] == [other]
+    assert rows.succeed(session, task, None), "what runs goes on"
+    rows.resume(session, "test")
+    rows.resume(session, "test")
+    assert rows.paused(session) == set()
+    assert [one.id for one in claim(session)] == [queued]
+
+
+# Pruning
+
+
+def ended_ago(session: Session, age: timedelta, end: str = "succeeded", **changes: Any) -> str:
+    task_id = add(session, **changes)
+    at = now() - age
+    task = claim_one(session, task_id)
+    if end == "succeeded":
+        rows.succeed(session, task, None, at)
+    else:
+        rows.fail(session, task, FAILURE, at)
+    return task_id
+
+
+def kept(session: Session) -> set[str]:
+    return set(session.scalars(select(Task.id)))
+
+
+def test_what_ended_long_ago_goes_with_its_timeline_the_oldest_first(session: Session) -> None:
+    day = timedelta(days=1)
+    subject = Subject("notification", "n")
+    ids = [ended_ago(session, age * day, subject=subject) for age in (9, 8, 7, 1)]
+    failed, queued = ended_ago(session, 9 * day, "failed"), add(session)
+    before = now() - 6 * day
+
+    assert rows.prune(session, "succeeded", before, 2) == [subject, subject]
+    assert kept(session) == {*ids[2:], failed, queued}
+    assert rows.prune(session, "succeeded", before, 2) == [subject]
+    assert rows.prune(session, "succeeded", before, 2) == []
+
+    assert kept(session) == {ids[3], failed, queued}
+    lines = set(session.scalars(select(TaskEvent.task_id)))
+    assert lines == {ids[3], failed}
+    assert rows.prune(session, "failed", before, 2) == [None]
+
+
+def test_a_first_is_kept_for_its_follower_which_can_be_retried_without_it(
+    session: Session,
+) -> None:
+    first, second = chain_of(session, 2)
+    rows.succeed(session, claim_one(session, first), None, now() - LATER)
+
+    assert rows.prune(session, "succeeded", now(), 10) == []
+    rows.fail(session, claim_one(session, second), FAILURE)
+    assert len(rows.prune(session, "succeeded", now(), 10)) == 1
+
+    rows.retry(session, second)
+    assert claim_one(session, second).id == second
+
+
+def test_pruning_reads_no_more_than_it_removes(session: Session) -> None:
+    """The plan uses the index of finished tasks, whatever else there is."""
+    if session.connection().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL enable_seqscan = off"))  # what it does with a large table
+        explain = "EXPLAIN"
+    else:
+        explain = "EXPLAIN QUERY PLAN"
+    plan = session.execute(
+        text(
+            f"{explain} SELECT id FROM tasks WHERE status = :s AND finished_at < :t "
+            "AND finished_at IS NOT NULL ORDER BY finished_at LIMIT 5"
+        ),
+        {"s": "succeeded", "t": now()},
+    ).all()
+
+    assert any("ix_tasks_finished" in str(line) for line in plan)
+    assert not any("SORT" in str(line).upper() or "TEMP" in str(line) for line in plan)
+
+
+# Many at once
+
+
+def test_many_are_cancelled_and_what_is_left_is_counted(session: Session) -> None:
+    chain = chain_of(session, 2)
+    ids = [add(session) for _ in range(3)]
+    runs = claim_one(session, add(session))
+    done = ended_ago(session, LATER)
+    every: list[Any] = []
+
+    assert rows.CANCEL.remaining(session, every) == 6
+    assert rows.CANCEL.find(session, every, 10) == sorted([*chain, *ids, runs.id])
+    assert len(rows.CANCEL.find(session, every, 4)) == 4
+    changed, ended = rows.CANCEL.apply(session, [*chain, *ids[:2], done, "nix"])
+
+    # The chain's second went with its first: it is not counted twice, and not left either.
+    assert (changed, len(ended)) == (3, 4)
+    assert rows.CANCEL.find(session, every, 10) == sorted([ids[2], runs.id])
+    assert rows.CANCEL.apply(session, [ids[2], runs.id])[0] == 2
+    assert rows.CANCEL.remaining(session, every) == 0
+    assert look(session, runs.id).cancel_requested_at is not None
+
+
+def test_many_are_retried_but_for_those_that_must_not_be(session: Session) -> None:
+    failed = [ended_ago(session, LATER, "failed") for _ in range(2)]
+    first, follower = chain_of(session, 2)
+    rows.cancel(session, first)
+    same = [ended_ago(session, LATER, "failed", dedup_key="a") for _ in range(2)]
+
+    found = rows.RETRY.find(session, [], 10)
+    assert found == sorted([*failed, first, *same])
+    assert rows.RETRY.apply(session, found) == (4, [])
+
+    assert statuses(session, *failed, first, follower) == ["queued"] * 3 + ["waiting"]
+    assert sorted(statuses(session, *same)) == ["failed", "queued"]
+    assert rows.RETRY.remaining(session, []) == 0, "what cannot be retried is not left"

@@ -13,28 +13,6 @@ from service.tasks.work import TIME_LIMIT
 pytestmark = pytest.mark.anyio
 
 
-async def test_waiting_for_a_thread_is_off_the_clock() -> None:
-    threads = PixelThreads(1)
-    go_on = threading.Event()
-    busy = asyncio.create_task(threads.run(go_on.wait, 30))
-    while not threads.limiter.borrowed_tokens:
-        await asyncio.sleep(0)
-
-    async def attempt() -> str:
-        async with asyncio.timeout(0.2) as limit:
-            TIME_LIMIT.set(limit)
-            return await threads.run(str, "made")
-
-    waiting = asyncio.create_task(attempt())
-    _, late = await asyncio.wait([waiting], timeout=0.5)
-    go_on.set()
-
-    assert late == {waiting}
-    assert await waiting == "made"
-    assert await busy
-    threads.close()
-
-
 async def test_the_limit_holds_once_the_thread_is_there() -> None:
     threads = PixelThreads(1)
     go_on = threading.Event()

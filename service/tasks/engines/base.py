@@ -24,3 +24,7 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Give back what still runs, and end."""
         ...
+
+    async def worn_out(self) -> None:
+        """Return when this process should be replaced by a fresh one; perhaps never."""
+        ...

@@ -18,14 +18,16 @@ import structlog
 from service.config import Settings
 from service.runtime import open_runtime
 from service.tasks import rows, runner
+from service.tasks.engines.children import Children
 from service.tasks.engines.liveness import open_liveness
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Kind
+from service.tasks.work import Cancellation
 
 log = structlog.get_logger(__name__)
 
-#: How long a thread may go on after its attempt was given up, in seconds.
-ABANDON_SECONDS = 5.0
+#: Pause between two looks whether the task is to be cancelled, in seconds.
+HEED_SECONDS = 0.5
 #: Exit code of a process that ends because of such a thread.
 WORN_OUT = 70
 
@@ -41,7 +43,10 @@ class Child:
         self._runtime = self._loop.run(self._opening.__aenter__())
         self._liveness = open_liveness(settings.database_url)
         self.threads = PixelThreads(1)
-        self._runtime.metrics.threads.set(1)
+        self.children = Children(self.threads.limiter, settings.child_memory_bytes)
+        metrics = self._runtime.metrics
+        metrics.threads.set(1)
+        metrics.watch(metrics.threads_busy, lambda: self.threads.busy)
 
     @property
     def worker(self) -> str:
@@ -54,41 +59,63 @@ class Child:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._loop.run(self.children.close())
         self.threads.close()
         self._loop.run(self._opening.__aexit__(None, None, None))
         self._liveness.close()
         self._loop.close()
 
     async def _run(self, task_id: str) -> None:
-        attempt = asyncio.create_task(runner.run(self._runtime, self, task_id))
-        renewing = asyncio.create_task(self._renew())
+        cancelled = Cancellation()
+        attempt = asyncio.create_task(runner.run(self._runtime, self, task_id, cancelled))
+        beside = [
+            asyncio.create_task(self._renew()),
+            asyncio.create_task(self._heed(task_id, cancelled)),
+        ]
         with _on_sigterm(attempt.cancel):
             await asyncio.wait([attempt])
-        renewing.cancel()
-        await asyncio.wait([renewing])
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         if not attempt.cancelled() and not attempt.result():
             self._runtime.metrics.deliveries_dropped.inc()
         await self._end_if_worn_out()
 
     async def _renew(self) -> None:
         """Keep the lease of what runs here, for as long as it does."""
+        seconds = self._settings.lease_seconds
         while True:
-            await asyncio.sleep(self._settings.lease_seconds / 3)
-            try:
-                lease_seconds = self._settings.lease_seconds
-                await self._runtime.database.write(rows.renew_all, self.worker, lease_seconds)
-            except Exception:
-                self._runtime.metrics.engine_errors.inc()
-                log.exception("engine_step_failed")
+            await asyncio.sleep(seconds / 3)
+            with self._outliving():
+                await self._runtime.database.write(rows.renew_all, self.worker, seconds)
+
+    async def _heed(self, task_id: str, cancelled: Cancellation) -> None:
+        """Stop what somebody asked to cancel."""
+        while True:
+            await asyncio.sleep(HEED_SECONDS)
+            self._runtime.metrics.look()
+            with self._outliving():
+                if await self._runtime.database.read(rows.asked_to_stop, [task_id]):
+                    cancelled.ask()
+
+    @contextmanager
+    def _outliving(self) -> Iterator[None]:
+        """A database that does not answer now may answer the next time."""
+        try:
+            yield
+        except Exception:
+            self._runtime.metrics.engine_errors.inc()
+            log.exception("engine_step_failed")
 
     async def _end_if_worn_out(self) -> None:
         """End the process if a thread goes on though its attempt was given up: nothing stops it."""
         try:
-            async with asyncio.timeout(ABANDON_SECONDS):
+            async with asyncio.timeout(self._settings.abandon_seconds):
                 async with self.threads.limiter:
                     return
         except TimeoutError:
-            log.error("worn_out", seconds=ABANDON_SECONDS)
+            self._runtime.metrics.abandoned.inc()
+            log.error("worn_out")
             os._exit(WORN_OUT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 
@@ -19,3 +20,7 @@ class NoEngine:
 
     async def stop(self) -> None:
         """Nothing to end."""
+
+    async def worn_out(self) -> None:
+        """It never is."""
+        await asyncio.Event().wait()

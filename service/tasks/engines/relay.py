@@ -93,10 +93,15 @@ class RelayEngine:
         self._thread.shutdown()
         self._liveness.close()
 
+    async def worn_out(self) -> None:
+        """It never is: nothing runs here."""
+        await asyncio.Event().wait()
+
     @property
-    def is_alive(self) -> bool:
-        """Whether both loops run."""
-        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+    def health(self) -> str:
+        """`ok`, or what is wrong; a broker that is out is not."""
+        running = self._loops and not any(loop.done() for loop in self._loops)
+        return "ok" if running else "stopped"
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         """For ever; a fault of the broker, of the database or of the disk is outlived."""
@@ -119,26 +124,30 @@ class RelayEngine:
 
     async def _relay(self) -> None:
         self._wake.clear()
-        if await self._hand_over():
+        tasks, to_next = await self._hand_over()
+        if tasks:
             self._pause = PAUSE_SECONDS
             return
         await asyncio.sleep(PAUSE_SECONDS)
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._pause):
+            async with asyncio.timeout(min(self._pause, to_next or self._pause)):
                 await self._wake.wait()
         self._pause = min(2 * self._pause, self._poll_seconds)
 
-    async def _hand_over(self) -> int:
-        """Publish what is due, as far as there is room; return how many that were."""
+    async def _hand_over(self) -> tuple[int, float | None]:
+        """Publish what is due, as far as there is room.
+
+        Returns how many tasks that were, and how long until the next one is due.
+        """
         waiting = await self._in_thread(self._broker.waiting)
         self._note_outage("")
-        tasks = await self._runtime.database.write(_dispatch, waiting)
+        tasks, to_next = await self._runtime.database.write(_dispatch, waiting)
         try:
             await self._in_thread(self._broker.publish, tasks)
         except BrokerFailed:
             await self._runtime.database.write(rows.take_back, [task.id for task in tasks])
             raise
-        return len(tasks)
+        return len(tasks), to_next
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
@@ -151,5 +160,8 @@ class RelayEngine:
         self.outage = outage
 
 
-def _dispatch(session: Session, waiting: dict[Lane, int]) -> list[Dispatched]:
-    return [task for lane, count in waiting.items() for task in rows.dispatch(session, lane, count)]
+def _dispatch(session: Session, waiting: dict[Lane, int]) -> tuple[list[Dispatched], float | None]:
+    tasks = [
+        task for lane, count in waiting.items() for task in rows.dispatch(session, lane, count)
+    ]
+    return tasks, rows.seconds_to_next(session)

@@ -1,10 +1,10 @@
 """Every statement on the task table. Nothing else changes a task's status.
 
     waiting ──▶ queued ──▶ running ──▶ succeeded
-                  ▲  ▲        │├────▶ failed ──(retry by hand)──▶ queued
-                  │  └retrying◀┘│
+                  ▲  ▲         │├─┬──▶ failed ──(retry by hand)──▶ queued
+                  │  └retrying◀┘│ └──▶ cancelled, if asked to stop
                   └─(given back)┘
-    waiting | queued | retrying ──▶ cancelled
+    waiting | queued | retrying ──▶ cancelled ──(retry by hand)──▶ queued
 
 A claim is compare-and-set: it takes rows that are due, counts the attempt and leaves a lease with
 a token. Every later change of a running row names that token, so a late attempt changes nothing.
@@ -21,17 +21,23 @@ from service.tasks.rows.attempt import (
     retry_later,
     succeed,
 )
+from service.tasks.rows.bulk import CANCEL, RETRY, Verb
 from service.tasks.rows.control import cancel, cancel_about, retry, status_of
-from service.tasks.rows.counts import counts, depth, is_queued
+from service.tasks.rows.counts import counts, depth, finished, scheduled, seconds_to_next
 from service.tasks.rows.dispatch import Dispatched, dispatch, take_back
 from service.tasks.rows.enqueue import Step, chain, enqueue
+from service.tasks.rows.pauses import pause, paused, resume
+from service.tasks.rows.prune import prune
 from service.tasks.rows.rescue import lost, rescue, workers
+from service.tasks.rows.stopping import asked_to_stop, cancel_running
 from service.tasks.words import DUE, FINAL, LIVE, STATUSES, Ended, Failure, Subject, TaskRow
 
 __all__ = [
+    "CANCEL",
     "DUE",
     "FINAL",
     "LIVE",
+    "RETRY",
     "STATUSES",
     "Dispatched",
     "Ended",
@@ -39,8 +45,11 @@ __all__ = [
     "Step",
     "Subject",
     "TaskRow",
+    "Verb",
+    "asked_to_stop",
     "cancel",
     "cancel_about",
+    "cancel_running",
     "chain",
     "claim",
     "counts",
@@ -48,15 +57,21 @@ __all__ = [
     "dispatch",
     "enqueue",
     "fail",
+    "finished",
     "give_back",
-    "is_queued",
     "lost",
+    "pause",
+    "paused",
+    "prune",
     "renew",
     "renew_all",
     "report_progress",
     "rescue",
+    "resume",
     "retry",
     "retry_later",
+    "scheduled",
+    "seconds_to_next",
     "status_of",
     "succeed",
     "take_back",

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from service.models import TASKS, Task, new_id
-from service.tasks.registry import Lane
+from service.tasks.registry import Lane, Priority
 from service.tasks.rows.chains import cancel_next, release_next
 from service.tasks.rows.clock import time_of
 from service.tasks.rows.statements import (
@@ -19,6 +19,8 @@ from service.tasks.rows.statements import (
     detail_of,
     failed_with,
     is_due,
+    is_not_paused,
+    is_running,
     mine,
     note,
     row_of,
@@ -30,7 +32,9 @@ from service.tasks.words import Ended, Failure, TaskRow
 _DUE = (
     select(TASKS.c.id)
     .where(is_due, TASKS.c.run_at <= bindparam("now"))
-    .where(TASKS.c.lane == bindparam("of_lane"))
+    .where(TASKS.c.lane == bindparam("of_lane"), is_not_paused)
+    # Each priority by itself: so what is scheduled for later is not read on the way to the next.
+    .where(TASKS.c.priority.in_([int(priority) for priority in Priority]))
     .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -51,8 +55,25 @@ _CLAIM = update(TASKS).where(TASKS.c.id.in_(select(_DUE.c.id))).values(_TAKEN).r
 _CLAIM_ONE = (
     update(TASKS)
     .where(TASKS.c.id == bindparam("only"), is_due, TASKS.c.run_at <= bindparam("now"))
+    .where(is_not_paused)
     .values(_TAKEN)
     .returning(*TASKS.c)
+)
+
+#: The usual end of an attempt; see `mine`.
+_SUCCEED = (
+    update(TASKS)
+    .where(*is_running, TASKS.c.id == bindparam("of_id"), TASKS.c.lease_token == bindparam("held"))
+    .values(
+        status="succeeded",
+        progress=1.0,
+        result=bindparam("made"),
+        finished_at=bindparam("now"),
+        error_code=None,
+        error_message=None,
+        error_traceback=None,
+        **RELEASED,
+    )
 )
 
 
@@ -66,7 +87,10 @@ def claim(
     only: str | None = None,
     at: datetime | None = None,
 ) -> list[TaskRow]:
-    """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`."""
+    """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`.
+
+    Tasks of paused kinds are passed over.
+    """
     at = at or time_of(session)
     until = at + timedelta(seconds=lease_seconds)
     taking = {"now": at, "by": worker, "token": new_id(), "until": until}
@@ -105,17 +129,9 @@ def succeed(
 ) -> bool:
     """Record the end of the work and let the next of the chain go; False if the lease is lost."""
     at = at or time_of(session)
-    done = mine(task).values(
-        status="succeeded",
-        progress=1.0,
-        result=dict(result) if result is not None else None,
-        finished_at=at,
-        error_code=None,
-        error_message=None,
-        error_traceback=None,
-        **RELEASED,
-    )
-    if not changed(session, done):
+    made = dict(result) if result is not None else None
+    wanted = {"of_id": task.id, "held": task.lease_token, "made": made, "now": at}
+    if not session.connection().execute(_SUCCEED, wanted).rowcount:
         return False
     note(session, at, (task.id, "succeeded", {"attempt": task.attempt}))
     release_next(session, task.id, at)
@@ -127,7 +143,7 @@ def retry_later(
 ) -> bool:
     """Record a failed attempt that another one may mend; False if the lease is lost."""
     at = at or time_of(session)
-    values = failed_with(failure) | {"status": "retrying", "run_at": at + wait}
+    values = failed_with(task, failure) | {"status": "retrying", "run_at": at + wait}
     if not changed(session, mine(task).values(**values)):
         return False
     detail = detail_of(task, failure) | {"wait_seconds": round(wait.total_seconds(), 3)}
@@ -143,7 +159,7 @@ def fail(
     Returns all that ended by it; nothing if the lease is lost.
     """
     at = at or time_of(session)
-    values = failed_with(failure) | {"status": "failed", "finished_at": at}
+    values = failed_with(task, failure) | {"status": "failed", "finished_at": at}
     if not changed(session, mine(task).values(**values)):
         return []
     note(session, at, (task.id, "failed", detail_of(task, failure)))

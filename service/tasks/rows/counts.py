@@ -1,30 +1,59 @@
-"""How much there is to do."""
+"""How much there is to do, and when the next of it is due."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from service.models import Task
-from service.tasks.registry import Kind, Priority
-from service.tasks.rows.statements import is_due
-from service.tasks.words import LIVE, Subject
+from service.models import Moment, Task
+from service.tasks.registry import Lane, Priority
+from service.tasks.rows.clock import time_of
+from service.tasks.rows.statements import is_due, is_not_paused
+from service.tasks.words import LIVE
+
+#: One look into the index for each of its beginnings: none reads more than a row. Built once,
+#: since an idle engine asks after every task.
+_FIRSTS = union_all(
+    *(
+        select(func.min(Task.run_at).label("run_at"))
+        .where(is_due, Task.lane == lane.value, Task.priority == int(priority))
+        .where(Task.run_at > bindparam("at", type_=Moment), is_not_paused)
+        for lane in Lane
+        for priority in Priority
+    )
+).subquery()
+_NEXT_DUE = select(func.min(_FIRSTS.c.run_at))
 
 
-def depth(session: Session, limit: int) -> int:
-    """How many tasks wait to be run, counted no further than `limit`."""
-    waiting = select(Task.id).where(is_due).limit(limit).subquery()
-    return session.scalar(select(func.count()).select_from(waiting)) or 0
+def depth(session: Session, limit: int, at: datetime | None = None) -> int:
+    """How many tasks wait to be run, counted no further than `limit`.
+
+    One that is scheduled for later does not count; one between two attempts does.
+    """
+    waits = or_(Task.run_at <= (at or time_of(session)), Task.status == "retrying")
+    return _up_to(session, limit, waits)
 
 
-def counts(session: Session) -> list[tuple[str, str, str, int, datetime]]:
-    """Unfinished tasks as (kind, status, priority's label, how many, when the oldest was due)."""
+def scheduled(session: Session, limit: int, at: datetime | None = None) -> int:
+    """How many tasks are scheduled for later, counted no further than `limit`."""
+    return _up_to(session, limit, Task.run_at > (at or time_of(session)), Task.status != "retrying")
+
+
+def counts(
+    session: Session, at: datetime | None = None
+) -> list[tuple[str, str, str, int, datetime]]:
+    """Unfinished tasks as (kind, status, priority's label, how many, when the oldest was due).
+
+    The status of queued tasks that are not yet due is `scheduled` here.
+    """
+    is_scheduled = and_(Task.status == "queued", Task.run_at > (at or time_of(session)))
+    status = case((is_scheduled, "scheduled"), else_=Task.status)
     live = (
-        select(Task.kind, Task.status, Task.priority, func.count(), func.min(Task.run_at))
+        select(Task.kind, status, Task.priority, func.count(), func.min(Task.run_at))
         .where(Task.status.in_(LIVE))
-        .group_by(Task.kind, Task.status, Task.priority)
+        .group_by(Task.kind, status, Task.priority)
     )
     return [
         (kind, status, Priority(priority).label, count, oldest)
@@ -32,15 +61,25 @@ def counts(session: Session) -> list[tuple[str, str, str, int, datetime]]:
     ]
 
 
-def is_queued(session: Session, kind: Kind, subject: Subject) -> bool:
-    """Whether a task of this kind about this subject waits to be run.
-
-    It goes on waiting until the caller's transaction ends: so it will see what that writes.
-    """
-    waiting = select(Task.id).where(
-        Task.subject_type == subject.type,
-        Task.subject_id == subject.id,
-        Task.kind == kind.name,
-        is_due,
+def finished(session: Session) -> list[tuple[str, str, int]]:
+    """Finished tasks that are still kept, as (kind, status, how many)."""
+    kept = (
+        select(Task.kind, Task.status, func.count())
+        .where(Task.finished_at.is_not(None))
+        .group_by(Task.status, Task.kind)
     )
-    return session.scalar(waiting.limit(1).with_for_update(read=True)) is not None
+    return [(kind, status, count) for kind, status, count in session.execute(kept)]
+
+
+def seconds_to_next(session: Session, at: datetime | None = None) -> float | None:
+    """How long until the next task that can be claimed becomes due; None if there is none."""
+    at = at or time_of(session)
+    soonest: datetime | None = session.connection().scalar(_NEXT_DUE, {"at": at})
+    return (soonest - at).total_seconds() if soonest else None
+
+
+def _up_to(session: Session, limit: int, *conditions: ColumnElement[bool]) -> int:
+    # Lane and priority are named for the index's sake, which then is all that is read.
+    every = Task.lane.in_(list(Lane)), Task.priority.in_([int(one) for one in Priority])
+    found = select(Task.id).where(is_due, *every, *conditions).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0

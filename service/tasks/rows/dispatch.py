@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from service.holding import is_alone
 from service.models import Task
-from service.tasks.registry import Lane
+from service.tasks.registry import Lane, Priority
 from service.tasks.rows.clock import time_of
-from service.tasks.rows.statements import is_due, is_running
+from service.tasks.rows.statements import is_due, is_not_paused, is_running
 
 #: Tasks of a lane that may be under way when none runs: enough to begin with.
 FEWEST = 4
@@ -56,7 +56,9 @@ def dispatch(
     some_lost = in_broker < _count(session, lane, _IS_NOTED)
     due = (
         select(Task.id, Task.kind)
-        .where(is_due, Task.lane == lane.value, Task.run_at <= at)
+        .where(is_due, Task.lane == lane.value, Task.run_at <= at, is_not_paused)
+        # Each priority by itself, as in a claim.
+        .where(Task.priority.in_([int(priority) for priority in Priority]))
         .where(~(_IS_NOTED & fresh) if some_lost else ~_IS_NOTED)
         .order_by(Task.priority, Task.run_at, Task.id)
         .limit(room)
@@ -83,5 +85,6 @@ def _window(session: Session, lane: Lane) -> int:
 
 
 def _count(session: Session, lane: Lane, *conditions: ColumnElement[bool]) -> int:
-    noted = select(func.count()).where(is_due, Task.lane == lane.value, *conditions)
+    due = is_due, Task.lane == lane.value, is_not_paused
+    noted = select(func.count()).where(*due, *conditions)
     return session.scalar(noted) or 0

@@ -22,6 +22,7 @@ from service.tasks.rows.statements import (
     note,
     row_of,
 )
+from service.tasks.rows.stopping import cancel_running
 from service.tasks.words import Ended, Failure, TaskRow
 
 
@@ -44,16 +45,22 @@ def rescue(
     """Take a lost task from its dead worker: back to the queue, or failed after too many crashes.
 
     A crash spends no attempt; it is counted by itself, so that a task that kills its process
-    cannot do so for ever. Returns what ended by it, or None if somebody else was quicker.
+    cannot do so for ever. What comes next runs in a child process, which it may kill instead. A
+    task that was asked to stop is cancelled instead.
+    Returns what ended by it, or None if somebody else was quicker.
     """
     at = at or time_of(session)
+    if stopped := cancel_running(session, task, at):
+        return stopped
     crashes = task.crashes + 1
-    failure = Failure("worker_lost", f"The process died {crashes} times during this task.")
+    message = f"The process died {crashes} times during this task."
+    failure = Failure("worker_lost", message, crashed=True, isolates=True)
     if crashes < max_crashes:
         values = {"status": "queued", "attempt": Task.attempt - 1, **RELEASED}
+        values |= {"crashes": crashes, "isolated": True}
     else:
-        values = failed_with(failure) | {"status": "failed", "finished_at": at}
-    if not changed(session, mine(task).values(crashes=crashes, **values)):
+        values = failed_with(task, failure) | {"status": "failed", "finished_at": at}
+    if not changed(session, mine(task).values(**values)):
         return None
     detail = {"attempt": task.attempt, "crashes": crashes, "worker": task.worker}
     note(session, at, (task.id, "rescued", detail))

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, literal, update
+from sqlalchemy import ColumnElement, Row, Update, literal, select, update
 from sqlalchemy.orm import Session
 
 from service.inserts import add_rows
-from service.models import TASKS, Task, TaskEvent
+from service.models import TASKS, PausedKind, Task, TaskEvent
 from service.tasks.words import DUE, Failure, TaskRow
 
 #: Literals and not parameters: so SQLite can see that a partial index serves.
 is_due = Task.status.in_([literal(status, literal_execute=True) for status in DUE])
 is_running = (Task.status == literal("running", literal_execute=True),)
+#: A task of a paused kind stays where it is.
+is_not_paused = Task.kind.not_in(select(PausedKind.kind))
 #: What a row no longer says once its attempt is over.
 RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker": None}
 
@@ -34,8 +36,10 @@ def changed(session: Session, statement: Update) -> bool:
     return session.connection().execute(statement).rowcount > 0
 
 
-def failed_with(failure: Failure) -> dict[str, Any]:
+def failed_with(task: TaskRow, failure: Failure) -> dict[str, Any]:
     return {
+        "crashes": task.crashes + failure.crashed,
+        "isolated": task.isolated or failure.isolates,
         "error_code": failure.code,
         "error_message": failure.message,
         "error_traceback": failure.traceback,
@@ -66,6 +70,7 @@ def row_of(task: Task | Row[Any]) -> TaskRow:
         attempt=task.attempt,
         max_attempts=task.max_attempts,
         crashes=task.crashes,
+        isolated=task.isolated,
         priority=task.priority,
         subject_type=task.subject_type,
         subject_id=task.subject_id,
