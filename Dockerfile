@@ -6,8 +6,8 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-# The locked wheels, PostgreSQL's driver among them, come before the code: a change of code does
-# not install them again.
+# The locked wheels, PostgreSQL's driver and Celery among them, come before the code: a change of
+# code does not install them again.
 COPY requirements.lock ./
 RUN python3 -m venv /opt/pixmill \
  && /opt/pixmill/bin/pip install --only-binary :all: --require-hashes -r requirements.lock

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +14,11 @@ from rich.console import Console
 from service import __version__
 from service.config import Settings
 from service.shared_metrics import shared_metrics
+
+_GREETING = """
+  Pixmill {0} works for Celery and answers at {1}
+    metrics  {1}/metrics
+"""
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -42,10 +48,23 @@ def worker(
     host: Annotated[str | None, typer.Option(help="Address of its health and metrics.")] = None,
     port: Annotated[int, typer.Option(help="Port of its health and metrics; 0: a free one.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes that work.")] = None,
+    engine: Annotated[
+        Literal["embedded", "celery"] | None, typer.Option(help="Who hands out the tasks.")
+    ] = None,
+    lane: Annotated[
+        Literal["pixels", "light"] | None, typer.Option(help="Celery: work only this lane.")
+    ] = None,
 ) -> None:
-    """Work tasks beside `pixmill serve --no-engine`: no API but health, readiness and metrics."""
-    chosen = {"host": host, "port": port, "workers": workers, "engine": "embedded"}
-    _serve(_settings(**chosen), "create_worker_app")
+    """Work tasks beside `pixmill serve --no-engine`: no API but health, readiness and metrics.
+
+    With Celery: one of its workers beside `pixmill serve`, and metrics alone.
+    """
+    chosen = {"host": host, "port": port, "workers": workers, "engine": engine}
+    settings = _settings(**chosen)
+    if settings.engine == "celery":
+        _work_for_celery(settings, lane)
+    else:
+        _serve(settings.model_copy(update={"engine": "embedded"}), "create_worker_app")
 
 
 @cli.command()
@@ -106,18 +125,47 @@ def upload(
 
 def _serve(settings: Settings, application: str) -> None:
     """Serve an application of `service.app`; a setting that cannot be used ends the program."""
-    with shared_metrics(settings.workers):
+    with shared_metrics() if settings.workers > 1 else nullcontext():
         from service import app
         from service.kinds import KINDS
         from service.runtime import check
         from service.server import serve as serve_until_stopped
+        from service.tasks.engines import check_engine
 
         try:
             check(settings, KINDS)
+            check_engine(settings)
             code = serve_until_stopped(settings, getattr(app, application))
         except (ValueError, OSError) as error:
             print(error, file=sys.stderr)  # noqa: T201 - for a person
             raise typer.Exit(2) from None
+    raise typer.Exit(code)
+
+
+def _work_for_celery(settings: Settings, lane: str | None) -> None:
+    """Work what comes from the broker; a setting that cannot be used ends the program."""
+    with shared_metrics():
+        from service.kinds import KINDS
+        from service.logs import configure_logs
+        from service.metrics import serve_all
+        from service.migrations import migrate as bring_up_to_date
+        from service.runtime import check
+        from service.tasks.engines import check_engine
+
+        try:
+            check(settings, KINDS)
+            check_engine(settings)
+            bring_up_to_date(settings.database_url)
+            configure_logs(settings)
+            url = serve_all(settings.host, settings.port)
+        except (ValueError, RuntimeError, OSError) as error:
+            print(error, file=sys.stderr)  # noqa: T201 - for a person
+            raise typer.Exit(2) from None
+        from service.tasks.engines.celery import work
+
+        if settings.log_format == "text":
+            print(_GREETING.format(__version__, url), flush=True)  # noqa: T201 - for a person
+        code = work(settings, lane)
     raise typer.Exit(code)
 
 

@@ -82,9 +82,14 @@ class Settings(BaseSettings):
     uploads: Path = Field(Path("uploads"), description="Folder of the originals.")
     processed: Path = Field(Path("processed"), description="Folder of the variants.")
 
-    engine: Literal["embedded", "none"] = Field(
+    engine: Literal["embedded", "celery", "none"] = Field(
         "embedded",
-        description="Who works the tasks: this process, or nobody here (they wait).",
+        description="Who works the tasks: this process, Celery's workers, or nobody here "
+        "(they wait).",
+    )
+    broker_url: SecretStr = Field(
+        SecretStr(""),
+        description="Celery's broker: `redis://host/number` or `amqp://user:password@host/name`.",
     )
     workers: int = Field(
         1, ge=1, le=64, description="Processes behind the port, each with its own engine."

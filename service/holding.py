@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from service.models import Base
@@ -31,3 +31,11 @@ def hold_table(session: Session, model: type[Base]) -> None:
     """Keep all other writers out of a table: for what no row yet stands for."""
     if session.connection().dialect.name == "postgresql":
         session.execute(text(f"LOCK TABLE {model.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def is_alone(session: Session, what: str) -> bool:
+    """Whether nobody else is about to do this: then nobody will be until the transaction's end."""
+    if session.connection().dialect.name != "postgresql":
+        return True
+    key = func.hashtextextended(f"pixmill {what}", 0)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(key))))

@@ -22,6 +22,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
+    start_http_server,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -71,6 +72,17 @@ CRASHES: tuple[type[ServiceError], ...] = (
     errors.OutOfMemory,
     errors.TimeLimitExceeded,
 )
+
+
+def serve_all(host: str, port: int) -> str:
+    """Serve what several processes count together from a thread of this one; return the URL.
+
+    Raises: OSError when the address cannot be had.
+    """
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    server, _ = start_http_server(port, host, together)
+    return f"http://{host}:{server.server_port}"
 
 
 class Metrics:
@@ -194,6 +206,10 @@ class Metrics:
                 self.notifications.labels(channel, outcome)
         self.threads = self._own_gauge("worker_threads", "Threads that may touch pixels.")
         self.threads_busy = self._own_gauge("worker_threads_busy", "Threads that do so now.")
+        self.broker_failures = self._counter("broker_failures", "Calls of the broker that failed.")
+        self.deliveries_dropped = self._counter(
+            "deliveries_dropped", "Messages about tasks that were not there to be claimed."
+        )
         self.threads_abandoned = self._own_gauge(
             "threads_abandoned", "Threads that go on though their attempt was given up."
         )

@@ -229,6 +229,13 @@ class Task(Base):
             postgresql_where=text("after_id IS NOT NULL"),
         ),
         Index(
+            "ix_tasks_dispatched",
+            "lane",
+            "dispatched_at",
+            sqlite_where=text("dispatched_at IS NOT NULL"),
+            postgresql_where=text("dispatched_at IS NOT NULL"),
+        ),
+        Index(
             "ux_tasks_dedup",
             "kind",
             "dedup_key",
@@ -260,6 +267,7 @@ class Task(Base):
     crashes: Mapped[int] = mapped_column(default=0)
     isolated: Mapped[bool] = mapped_column(default=False)
     run_at: Mapped[datetime]
+    dispatched_at: Mapped[datetime | None]
     lease_token: Mapped[str | None] = mapped_column(Id)
     lease_until: Mapped[datetime | None]
     worker: Mapped[str | None] = mapped_column(String(64))

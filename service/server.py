@@ -19,7 +19,7 @@ from service.config import MIB, Settings
 from service.isolation.limits import keep_memory
 from service.logs import configure_logs
 from service.protocol import BoundedProtocol
-from service.tasks.engines import EmbeddedEngine, NoEngine
+from service.tasks.engines import EmbeddedEngine, Engine
 
 #: What a stop waits for open requests, in seconds, before the engine drains.
 REQUEST_GRACE_SECONDS = 10
@@ -78,7 +78,7 @@ def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, g
     return _leave(app.state.parts.engine) if server.started else fleet.NOT_STARTED
 
 
-def _leave(engine: EmbeddedEngine | NoEngine) -> int:
+def _leave(engine: Engine) -> int:
     """The exit code; where a thread hangs, the end: the interpreter would wait for it for ever."""
     if not isinstance(engine, EmbeddedEngine):
         return 0

@@ -16,11 +16,8 @@ _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextmanager
-def shared_metrics(processes: int) -> Iterator[None]:
-    """A folder for as long as those processes run; nothing where there is only one."""
-    if processes == 1:
-        yield
-        return
+def shared_metrics() -> Iterator[None]:
+    """A folder for as long as those processes run."""
     with TemporaryDirectory(prefix="pixmill-metrics-") as folder:
         os.environ[_VARIABLE] = folder
         yield

@@ -17,7 +17,7 @@ from service.api.looks import Looks
 from service.api.waiting import Waiting
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 from service.runtime import Runtime
-from service.tasks.engines import EmbeddedEngine, NoEngine
+from service.tasks.engines import EmbeddedEngine, NoEngine, RelayEngine
 from service.tasks.engines.neighbours import WAKE, Neighbours
 
 #: The largest JSON body any route reads, in bytes.
@@ -31,7 +31,7 @@ class Parts:
     """What one application is made of; the lifespan puts it together."""
 
     runtime: Runtime
-    engine: EmbeddedEngine | NoEngine
+    engine: EmbeddedEngine | RelayEngine | NoEngine
     neighbours: Neighbours
     admission: Admission
     ingest: Ingest

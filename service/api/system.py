@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.api.deps import Parts, PartsDep
 from service.imaging import Recipe
 from service.schemas import HealthDocument, LimitsDocument
-from service.tasks.engines import EmbeddedEngine
+from service.tasks.engines import EmbeddedEngine, RelayEngine
 
 router = APIRouter()
 
@@ -34,7 +34,11 @@ async def healthz() -> HealthDocument:
     responses={503: {"model": HealthDocument, "description": "Something is not well."}},
 )
 async def readyz(parts: PartsDep, response: Response) -> HealthDocument:
-    """Readiness: the database answers, the disk has room, the engine runs."""
+    """Readiness: the database answers, the disk has room, the engine runs.
+
+    A broker that is out is told and no reason to send requests elsewhere: uploads are taken, and
+    their tasks run when it is back.
+    """
     checks = {
         "database": await _check(parts.runtime.database.read(_select_one)),
         "storage": await _check(parts.admission.look_at_disk()),
@@ -42,6 +46,8 @@ async def readyz(parts: PartsDep, response: Response) -> HealthDocument:
     }
     ready = all(word == "ok" for word in checks.values())
     response.status_code = 200 if ready else 503
+    if isinstance(parts.engine, RelayEngine):
+        checks["broker"] = parts.engine.outage or "ok"
     return HealthDocument(status="ok" if ready else "unready", checks=checks)
 
 
@@ -89,4 +95,4 @@ def _select_one(session: Session) -> None:
 
 def _engine(parts: Parts) -> str:
     engine = parts.engine
-    return engine.health if isinstance(engine, EmbeddedEngine) else "ok"
+    return engine.health if isinstance(engine, EmbeddedEngine | RelayEngine) else "ok"

@@ -68,16 +68,31 @@ class Site(Protocol):
 
 async def run(
     runtime: Runtime, site: Site, task_id: str, cancelled: Cancellation | None = None
-) -> None:
-    """Claim the task and carry it out; nothing happens if it is not there to be claimed."""
-    for task in await runtime.database.write(
-        rows.claim,
-        worker=site.worker,
-        limit=1,
-        lease_seconds=runtime.settings.lease_seconds,
-        only=task_id,
-    ):
+) -> bool:
+    """Claim the task and carry it out; False if it is not there to be claimed."""
+    claimed = await _claimed(runtime, site, task_id)
+    for task in claimed:
         await carry_out(runtime, site, task, cancelled or Cancellation())
+    return bool(claimed)
+
+
+async def _claimed(runtime: Runtime, site: Site, task_id: str) -> list[TaskRow]:
+    """The task, if it could be claimed. An interruption does not leave it with nobody."""
+    claiming = asyncio.ensure_future(
+        runtime.database.write(
+            rows.claim,
+            worker=site.worker,
+            limit=1,
+            lease_seconds=runtime.settings.lease_seconds,
+            only=task_id,
+        )
+    )
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        for task in await claiming:
+            await runtime.database.write(partial(_let_go, runtime, task))
+        raise
 
 
 async def carry_out(runtime: Runtime, site: Site, task: TaskRow, cancelled: Cancellation) -> None:

@@ -122,7 +122,7 @@ class Attempt:
     runtime: Runtime
     task_id: str
     cancelled: Cancellation
-    working: asyncio.Task[None]
+    working: asyncio.Task[bool]
 
     async def ended(self) -> TaskDocument:
         """The task's document, once the attempt has ended in whatever way."""

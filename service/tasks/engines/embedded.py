@@ -22,6 +22,7 @@ from service.runtime import Runtime
 from service.tasks import rows, runner
 from service.tasks.engines.children import Children
 from service.tasks.engines.liveness import open_liveness
+from service.tasks.engines.rescuing import rescue_lost
 from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Lane
 from service.tasks.words import TaskRow
@@ -239,19 +240,6 @@ class EmbeddedEngine:
         return True
 
     async def _rescue(self) -> None:
-        """Take lost tasks from their dead workers."""
-        lost = await self._runtime.database.read(self._lost)
-        for task in lost:
-            await self._runtime.database.write(self._rescue_one, task)
-            log.warning("task_rescued", task_id=task.id, kind=task.kind, worker=task.worker)
-        if lost:
+        spared = {one.row.lease_token for one in self._running.values()}
+        if await rescue_lost(self._runtime, self._liveness, spared):
             self._wake.set()
-
-    def _lost(self, session: Session) -> list[TaskRow]:
-        mine = {one.row.lease_token for one in self._running.values()}
-        lost = rows.lost(session, self._liveness.dead(rows.workers(session)))
-        return [task for task in lost if task.lease_token not in mine]
-
-    def _rescue_one(self, session: Session, task: TaskRow) -> None:
-        ended = rows.rescue(session, task, self._settings.max_crashes)
-        self._runtime.registry.tell(session, ended or ())

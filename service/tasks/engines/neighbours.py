@@ -36,7 +36,7 @@ _PIPE_BYTES = 65_536
 def meet_neighbours(runtime: Runtime, engine: Engine) -> Neighbours:
     """Tell the others what ends here, wake the engine and publish what ends there."""
     events = runtime.events
-    folder = _meeting_place(runtime.settings.database_url)
+    folder = meeting_place(runtime.settings.database_url)
 
     def hear(line: str) -> None:
         word, _, task_id = line.partition(" ")
@@ -54,7 +54,7 @@ def meet_neighbours(runtime: Runtime, engine: Engine) -> Neighbours:
     return neighbours
 
 
-def _meeting_place(database_url: str) -> Path:
+def meeting_place(database_url: str) -> Path:
     """A folder that only this user's processes on this database know.
 
     Raises: PermissionError when it is somebody else's.

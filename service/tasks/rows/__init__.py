@@ -17,6 +17,7 @@ from service.tasks.rows.attempt import (
     give_back,
     is_held,
     renew,
+    renew_all,
     report_progress,
     retry_later,
     succeed,
@@ -24,6 +25,7 @@ from service.tasks.rows.attempt import (
 from service.tasks.rows.bulk import CANCEL, RETRY, Verb
 from service.tasks.rows.control import cancel, cancel_about, retry, status_of
 from service.tasks.rows.counts import counts, depth, finished, scheduled, seconds_to_next
+from service.tasks.rows.dispatch import Dispatched, dispatch, take_back
 from service.tasks.rows.enqueue import Step, chain, enqueue
 from service.tasks.rows.pauses import pause, paused, resume
 from service.tasks.rows.prune import prune
@@ -38,6 +40,7 @@ __all__ = [
     "LIVE",
     "RETRY",
     "STATUSES",
+    "Dispatched",
     "Ended",
     "Failure",
     "Step",
@@ -52,6 +55,7 @@ __all__ = [
     "claim",
     "counts",
     "depth",
+    "dispatch",
     "enqueue",
     "fail",
     "finished",
@@ -62,6 +66,7 @@ __all__ = [
     "paused",
     "prune",
     "renew",
+    "renew_all",
     "report_progress",
     "rescue",
     "resume",
@@ -71,5 +76,6 @@ __all__ = [
     "seconds_to_next",
     "status_of",
     "succeed",
+    "take_back",
     "workers",
 ]

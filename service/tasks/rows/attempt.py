@@ -48,6 +48,7 @@ _TAKEN = {
     "lease_until": bindparam("until"),
     "started_at": bindparam("now"),
     "progress": 0.0,
+    "dispatched_at": None,
 }
 #: Carried out after every end of a task: built once, and past the mapper.
 _CLAIM = update(TASKS).where(TASKS.c.id.in_(select(_DUE.c.id))).values(_TAKEN).returning(*TASKS.c)
@@ -118,6 +119,12 @@ def renew(
     """Extend the leases of what still runs."""
     until = (at or time_of(session)) + timedelta(seconds=lease_seconds)
     session.execute(running(Task.lease_token.in_(tokens)).values(lease_until=until))
+
+
+def renew_all(session: Session, worker: str, lease_seconds: float) -> None:
+    """Extend the leases of all that a worker runs."""
+    until = time_of(session) + timedelta(seconds=lease_seconds)
+    session.execute(running(Task.worker == worker).values(lease_until=until))
 
 
 def report_progress(session: Session, task: TaskRow, fraction: float) -> None:

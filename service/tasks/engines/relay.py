@@ -1,0 +1,167 @@
+"""The engine that hands due tasks to a broker, for workers on any number of machines.
+
+The rows stay the truth and the broker carries ids only, so it may lose them, or bring them twice.
+Two loops. `_relay` hands over what is due, as far as there is room; it is woken by `submit`, and by
+itself looks soon after it found something and then less and less often, down to once in
+`PIXMILL_POLL_SECONDS`. `_keep` rescues what dead workers left. The broker is spoken to in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, Protocol, TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from service.runtime import Runtime
+from service.tasks import rows
+from service.tasks.engines.liveness import open_liveness
+from service.tasks.engines.rescuing import rescue_lost
+from service.tasks.registry import Lane
+from service.tasks.rows import Dispatched
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+#: Shortest pause between two looks that find nothing to hand over, in seconds.
+PAUSE_SECONDS = 0.02
+
+
+class Broker(Protocol):
+    """The port. Both calls block, for a bounded time."""
+
+    def waiting(self) -> dict[Lane, int]:
+        """How many messages of each lane wait to be delivered. Raises: BrokerFailed."""
+        ...
+
+    def publish(self, tasks: Sequence[Dispatched]) -> None:
+        """Send a message for each task. Raises: BrokerFailed, and then some may have been sent."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class BrokerFailed(Exception):
+    """The broker did not take a message, or did not answer."""
+
+
+class RelayEngine:
+    """Implements Engine."""
+
+    def __init__(self, runtime: Runtime, broker: Broker) -> None:
+        self._runtime = runtime
+        self._broker = broker
+        self._liveness = open_liveness(runtime.settings.database_url)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
+        self._poll_seconds = runtime.settings.poll_seconds
+        self._keep_seconds = min(self._poll_seconds, runtime.settings.sweep_seconds)
+        self._pause = PAUSE_SECONDS
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        #: What is wrong with the broker; empty when nothing is.
+        self.outage = ""
+
+    async def start(self) -> None:
+        """Begin both loops. A broker that is out is no obstacle."""
+        self._loops = [
+            asyncio.create_task(self._repeat(self._relay), name="engine-relay"),
+            asyncio.create_task(self._repeat(self._keep), name="engine-keep"),
+        ]
+
+    def submit(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - the rows say it better
+        """Look for due tasks now."""
+        self._wake.set()
+
+    async def drain(self, seconds: float) -> None:  # noqa: ARG002 - nothing runs here
+        """Hand nothing over any more."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End. What was handed over and what runs is the workers'."""
+        await self.drain(0)
+        await self._in_thread(self._broker.close)
+        self._thread.shutdown()
+        self._liveness.close()
+
+    async def worn_out(self) -> None:
+        """It never is: nothing runs here."""
+        await asyncio.Event().wait()
+
+    @property
+    def health(self) -> str:
+        """`ok`, or what is wrong; a broker that is out is not."""
+        running = self._loops and not any(loop.done() for loop in self._loops)
+        return "ok" if running else "stopped"
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        """For ever; a fault of the broker, of the database or of the disk is outlived."""
+        while True:
+            try:
+                await step()
+            except BrokerFailed as error:
+                self._runtime.metrics.broker_failures.inc()
+                self._note_outage(str(error))
+                await asyncio.sleep(self._poll_seconds)
+            except Exception:
+                self._runtime.metrics.engine_errors.inc()
+                log.exception("engine_step_failed")
+                await asyncio.sleep(self._poll_seconds)
+
+    async def _keep(self) -> None:
+        await asyncio.sleep(self._keep_seconds)
+        if await rescue_lost(self._runtime, self._liveness):
+            self._wake.set()
+
+    async def _relay(self) -> None:
+        self._wake.clear()
+        tasks, to_next = await self._hand_over()
+        if tasks:
+            self._pause = PAUSE_SECONDS
+            return
+        await asyncio.sleep(PAUSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._pause, to_next or self._pause)):
+                await self._wake.wait()
+        self._pause = min(2 * self._pause, self._poll_seconds)
+
+    async def _hand_over(self) -> tuple[int, float | None]:
+        """Publish what is due, as far as there is room.
+
+        Returns how many tasks that were, and how long until the next one is due.
+        """
+        waiting = await self._in_thread(self._broker.waiting)
+        self._note_outage("")
+        tasks, to_next = await self._runtime.database.write(_dispatch, waiting)
+        try:
+            await self._in_thread(self._broker.publish, tasks)
+        except BrokerFailed:
+            await self._runtime.database.write(rows.take_back, [task.id for task in tasks])
+            raise
+        return len(tasks), to_next
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    def _note_outage(self, outage: str) -> None:
+        if outage and not self.outage:
+            log.error("broker_lost", error=outage)
+        if self.outage and not outage:
+            log.info("broker_regained")
+        self.outage = outage
+
+
+def _dispatch(session: Session, waiting: dict[Lane, int]) -> tuple[list[Dispatched], float | None]:
+    tasks = [
+        task for lane, count in waiting.items() for task in rows.dispatch(session, lane, count)
+    ]
+    return tasks, rows.seconds_to_next(session)
