@@ -68,6 +68,8 @@ def run(
         if signal.sigwait(_SIGNALS) != signal.SIGCHLD:
             stopping = _stop(running)
         for pid, ended_with in _ended():
+            if pid not in running:  # a dead process's child, which a container gives to its first
+                continue
             freed = running.pop(pid)
             forget(pid)
             if ended_with == NOT_STARTED:

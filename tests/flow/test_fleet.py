@@ -88,6 +88,33 @@ def test_a_process_that_cannot_begin_ends_the_fleet(tmp_path: Path) -> None:
     assert done.returncode == 3
 
 
+ADOPTING = """
+import ctypes, os, sys
+from service import fleet
+
+ctypes.CDLL(None).prctl(36, 1)  # as the first process of a container: orphans become its children
+
+def serve(own, greets):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os._exit(0)
+        os._exit(0)
+    os.wait()
+    while os.path.exists(f"/proc/{os.getppid()}/task/{os.getppid()}/children") and len(
+        open(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read().split()
+    ) > 1:
+        pass
+    return fleet.NOT_STARTED
+
+sys.exit(fleet.run(fleet.listen("127.0.0.1", 0, 1), serve))
+"""
+
+
+def test_the_orphans_a_container_gives_to_its_first_process_are_buried() -> None:
+    done = subprocess.run([sys.executable, "-c", ADOPTING], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_workers_beside_an_api_without_engine(start: Start, tmp_path: Path, count: int) -> None:
     face = start(engine="none", poll_seconds=NEVER)
