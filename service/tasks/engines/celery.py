@@ -211,11 +211,12 @@ class CeleryBroker:
 
     def _publish(self, tasks: Sequence[Dispatched], connection: Connection) -> None:
         run = self._app.tasks[RUN]
+        producer = self._app.amqp.Producer(connection, auto_declare=False)
         for task in tasks:
             run.apply_async(
                 (task.id,),
                 queue=name_of(task.lane),
-                connection=connection,
+                producer=producer,
                 time_limit=self._time_limits.get(task.kind, self._grace_seconds),
                 retry=False,
             )

@@ -29,8 +29,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-#: Shortest pause between two looks that find nothing to hand over, in seconds.
-PAUSE_SECONDS = 0.02
+#: Pauses between two looks, in seconds: where the workers had nothing left, and where they had.
+HUNGRY_SECONDS = 0.02
+BUSY_SECONDS = 0.1
 
 
 class Broker(Protocol):
@@ -63,7 +64,7 @@ class RelayEngine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
         self._poll_seconds = runtime.settings.poll_seconds
         self._keep_seconds = min(self._poll_seconds, runtime.settings.sweep_seconds)
-        self._pause = PAUSE_SECONDS
+        self._pause = HUNGRY_SECONDS
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         #: What is wrong with the broker; empty when nothing is.
@@ -124,30 +125,31 @@ class RelayEngine:
 
     async def _relay(self) -> None:
         self._wake.clear()
-        tasks, to_next = await self._hand_over()
-        if tasks:
-            self._pause = PAUSE_SECONDS
-            return
-        await asyncio.sleep(PAUSE_SECONDS)
+        to_next = await self._hand_over()
+        await asyncio.sleep(HUNGRY_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._pause, to_next or self._pause)):
                 await self._wake.wait()
-        self._pause = min(2 * self._pause, self._poll_seconds)
 
-    async def _hand_over(self) -> tuple[int, float | None]:
-        """Publish what is due, as far as there is room.
-
-        Returns how many tasks that were, and how long until the next one is due.
-        """
+    async def _hand_over(self) -> float | None:
+        """Publish what is due, as far as there is room; return how long until more is due."""
         waiting = await self._in_thread(self._broker.waiting)
         self._note_outage("")
         tasks, to_next = await self._runtime.database.write(_dispatch, waiting)
+        self._pause = self._next_pause(len(tasks), sum(waiting.values()))
         try:
             await self._in_thread(self._broker.publish, tasks)
         except BrokerFailed:
             await self._runtime.database.write(rows.take_back, [task.id for task in tasks])
             raise
-        return len(tasks), to_next
+        return to_next
+
+    def _next_pause(self, tasks: int, waiting: int) -> float:
+        """Look again soon where workers had nothing to take, later where they had, and ever later
+        where nothing is handed over."""
+        if not tasks:
+            return min(2 * self._pause, self._poll_seconds)
+        return min(BUSY_SECONDS if waiting else HUNGRY_SECONDS, self._poll_seconds)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
@@ -161,7 +163,5 @@ class RelayEngine:
 
 
 def _dispatch(session: Session, waiting: dict[Lane, int]) -> tuple[list[Dispatched], float | None]:
-    tasks = [
-        task for lane, count in waiting.items() for task in rows.dispatch(session, lane, count)
-    ]
-    return tasks, rows.seconds_to_next(session)
+    tasks = rows.dispatch(session, waiting)
+    return tasks, None if tasks else rows.seconds_to_next(session)

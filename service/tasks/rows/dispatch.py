@@ -7,11 +7,11 @@ the order of their urgency, and can be cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.holding import is_alone
@@ -38,9 +38,9 @@ class Dispatched:
 
 
 def dispatch(
-    session: Session, lane: Lane, in_broker: int, at: datetime | None = None
+    session: Session, in_broker: Mapping[Lane, int], at: datetime | None = None
 ) -> list[Dispatched]:
-    """Note the most urgent due tasks of a lane as handed over, as far as there is room.
+    """Note the most urgent due tasks of each lane as handed over, as far as there is room.
 
     There is room for twice as many as run now. `in_broker` is how many messages wait there: where
     they are fewer than the rows that were noted, some were lost, and whose note is old is handed
@@ -50,21 +50,17 @@ def dispatch(
         return []
     at = at or time_of(session)
     fresh = Task.dispatched_at >= at - timedelta(seconds=DELIVERY_SECONDS)
-    room = _window(session, lane) - max(in_broker, _count(session, lane, _IS_NOTED, fresh))
-    if room <= 0:
-        return []
-    some_lost = in_broker < _count(session, lane, _IS_NOTED)
-    due = (
-        select(Task.id, Task.kind)
-        .where(is_due, Task.lane == lane.value, Task.run_at <= at, is_not_paused)
-        # Each priority by itself, as in a claim.
-        .where(Task.priority.in_([int(priority) for priority in Priority]))
-        .where(~(_IS_NOTED & fresh) if some_lost else ~_IS_NOTED)
-        .order_by(Task.priority, Task.run_at, Task.id)
-        .limit(room)
-        .with_for_update(skip_locked=True)
-    )
-    found = [Dispatched(task_id, kind, lane) for task_id, kind in session.execute(due)]
+    known = _counts(session, fresh)
+    found = [
+        Dispatched(task_id, kind, lane)
+        for lane, waiting in in_broker.items()
+        if (room := known[lane].room(waiting)) > 0
+        for task_id, kind in session.execute(
+            _due(lane, at)
+            .where(~(_IS_NOTED & fresh) if waiting < known[lane].noted else ~_IS_NOTED)
+            .limit(room)
+        )
+    ]
     _note(session, [task.id for task in found], at)
     return found
 
@@ -74,17 +70,46 @@ def take_back(session: Session, ids: Sequence[str]) -> None:
     _note(session, ids, None)
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """Tasks of a lane: those that run, those noted as handed over, those noted lately."""
+
+    running: int = 0
+    noted: int = 0
+    fresh: int = 0
+
+    def room(self, waiting: int) -> int:
+        """How many more may be handed over, with so many messages in the broker."""
+        return max(FEWEST, 2 * self.running) - max(waiting, self.fresh)
+
+
+def _counts(session: Session, fresh: ColumnElement[bool]) -> Mapping[Lane, _Counts]:
+    noted = and_(is_due, _IS_NOTED, is_not_paused)
+    counts = (
+        select(
+            Task.lane,
+            func.count().filter(*is_running),
+            func.count().filter(noted),
+            func.count().filter(noted, fresh),
+        )
+        .where(or_(and_(*is_running), and_(is_due, _IS_NOTED)))
+        .group_by(Task.lane)
+    )
+    known = {Lane(lane): _Counts(*numbers) for lane, *numbers in session.execute(counts)}
+    return {lane: known.get(lane, _Counts()) for lane in Lane}
+
+
+def _due(lane: Lane, at: datetime) -> Select[str, str]:
+    return (
+        select(Task.id, Task.kind)
+        .where(is_due, Task.lane == lane.value, Task.run_at <= at, is_not_paused)
+        # Each priority by itself, as in a claim.
+        .where(Task.priority.in_([int(priority) for priority in Priority]))
+        .order_by(Task.priority, Task.run_at, Task.id)
+        .with_for_update(skip_locked=True)
+    )
+
+
 def _note(session: Session, ids: Sequence[str], at: datetime | None) -> None:
     if ids:
         session.execute(update(Task).where(Task.id.in_(ids), is_due).values(dispatched_at=at))
-
-
-def _window(session: Session, lane: Lane) -> int:
-    running = select(func.count()).where(*is_running, Task.lane == lane.value)
-    return max(FEWEST, 2 * (session.scalar(running) or 0))
-
-
-def _count(session: Session, lane: Lane, *conditions: ColumnElement[bool]) -> int:
-    due = is_due, Task.lane == lane.value, is_not_paused
-    noted = select(func.count()).where(*due, *conditions)
-    return session.scalar(noted) or 0
