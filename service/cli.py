@@ -144,12 +144,12 @@ def _serve(settings: Settings, application: str) -> None:
 
 def _work_for_celery(settings: Settings, lane: str | None) -> None:
     """Work what comes from the broker; a setting that cannot be used ends the program."""
-    with shared_metrics():
+    with shared_metrics() as folder:
         from service.kinds import KINDS
         from service.logs import configure_logs
-        from service.metrics import serve_all
         from service.migrations import migrate as bring_up_to_date
         from service.runtime import check
+        from service.scraping import serve_metrics
         from service.tasks.engines import check_engine
 
         try:
@@ -157,7 +157,7 @@ def _work_for_celery(settings: Settings, lane: str | None) -> None:
             check_engine(settings)
             bring_up_to_date(settings.database_url)
             configure_logs(settings)
-            url = serve_all(settings.host, settings.port)
+            url = serve_metrics(settings.host, settings.port, folder)
         except (ValueError, RuntimeError, OSError) as error:
             print(error, file=sys.stderr)  # noqa: T201 - for a person
             raise typer.Exit(2) from None

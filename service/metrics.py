@@ -22,7 +22,6 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
-    start_http_server,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -72,17 +71,6 @@ CRASHES: tuple[type[ServiceError], ...] = (
     errors.OutOfMemory,
     errors.TimeLimitExceeded,
 )
-
-
-def serve_all(host: str, port: int) -> str:
-    """Serve what several processes count together from a thread of this one; return the URL.
-
-    Raises: OSError when the address cannot be had.
-    """
-    together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-    server, _ = start_http_server(port, host, together)
-    return f"http://{host}:{server.server_port}"
 
 
 class Metrics:

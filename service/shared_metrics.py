@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextmanager
-def shared_metrics() -> Iterator[None]:
+def shared_metrics() -> Iterator[Path]:
     """A folder for as long as those processes run."""
     with TemporaryDirectory(prefix="pixmill-metrics-") as folder:
         os.environ[_VARIABLE] = folder
-        yield
+        yield Path(folder)
 
 
 def are_shared() -> bool:

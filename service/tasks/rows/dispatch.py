@@ -92,7 +92,7 @@ def _counts(session: Session, fresh: ColumnElement[bool]) -> Mapping[Lane, _Coun
             func.count().filter(noted),
             func.count().filter(noted, fresh),
         )
-        .where(or_(and_(*is_running), and_(is_due, _IS_NOTED)))
+        .where(or_(and_(*is_running), _IS_NOTED))  # each side has its index
         .group_by(Task.lane)
     )
     known = {Lane(lane): _Counts(*numbers) for lane, *numbers in session.execute(counts)}
