@@ -210,7 +210,7 @@ def _process(
             command,
             cwd=folder,
             env=env,
-            stdin=pipe,
+            stdin=pipe if talks else subprocess.DEVNULL,
             stdout=pipe if talks else log,
             stderr=log,
             text=True,

@@ -21,7 +21,7 @@ from bench.places import scratch
 from bench.report import Goal, Section, Table
 
 #: Tasks a phase of a turn.
-COUNT = 1000
+COUNT = 500
 #: Latencies a turn.
 SAMPLES = 100
 #: Between two samples of the latency everybody comes to rest; in seconds.
