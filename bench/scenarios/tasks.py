@@ -149,9 +149,7 @@ def _rates_table(turns: dict[str, list[Turn]]) -> Table:
             (name, *rates, Spread.of_ratios(ours, _each(rounds, "both")).text() if ratio else "")
         )
     head = ("layer", "enqueued/s", "drained/s", "both at once/s", f"{OURS} / it, both")
-    return Table(
-        f"Tasks a second, {COUNT} a phase, each call and each end on the disk:", head, rows
-    )
+    return Table(f"Tasks a second, {COUNT} a phase, each call on the disk:", head, rows)
 
 
 def _latency_table(turns: dict[str, list[Turn]]) -> Table:
