@@ -86,7 +86,7 @@ def test_lists_are_separated_by_commas(
         ("max_queued_tasks", 0),
         ("lease_seconds", 0),
         ("max_files", 101),
-        ("engine", "celery"),
+        ("engine", "a-fifth"),
         ("log_format", "xml"),
     ],
 )
