@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from service.database import open_engine
+from service.database import backend_of, open_engine
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -28,8 +29,17 @@ def migrate(database_url: str) -> None:
 
     Raises: RuntimeError with what went wrong; ValueError when `database_url` cannot be used.
     """
-    if _version(database_url) == newest():
-        return
+    engine = open_engine(database_url)
+    try:
+        turn = backend_of(database_url).open_turn(engine.url)
+    except OSError as error:
+        raise RuntimeError(f"The database cannot be opened: {error}") from error
+    with closing(turn), turn:  # SQLite sets up its journal for one process at a time, or fails
+        if _version(engine) != newest():
+            _upgrade(database_url)
+
+
+def _upgrade(database_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "service.migrations", "-"],
         input=database_url,  # not an argument: it may hold a password, and all can list those
@@ -41,9 +51,8 @@ def migrate(database_url: str) -> None:
         raise RuntimeError(f"The database could not be migrated:\n{done.stderr}")
 
 
-def _version(database_url: str) -> str | None:
+def _version(engine: Engine) -> str | None:
     """The version a database is at; None for one that has none yet."""
-    engine = open_engine(database_url)
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):

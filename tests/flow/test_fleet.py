@@ -110,6 +110,17 @@ sys.exit(fleet.run(fleet.listen("127.0.0.1", 0, 1), serve))
 """
 
 
+def test_processes_that_start_at_once_make_the_database_once(tmp_path: Path) -> None:
+    """Four of them, three times, where there is no database yet."""
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        fleet = Process(folder, {"PIXMILL_WORKERS": "4"})
+        assert fleet.client.get("/readyz").status_code == 200
+        assert fleet.terminate() == 0
+        assert "Traceback" not in (folder / "log").read_text()
+
+
 def test_the_orphans_a_container_gives_to_its_first_process_are_buried() -> None:
     done = subprocess.run([sys.executable, "-c", ADOPTING], capture_output=True, timeout=30)
     assert (done.returncode, done.stderr) == (3, b"")
