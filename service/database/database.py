@@ -128,9 +128,8 @@ class Database:
 
     def _undone(self, batch: list[_Job], error: Exception) -> list[_Answer]:
         """What to answer when a batch failed: an error of one job's is found by running each."""
-        if isinstance(
-            self.backend.named(error), CapacityError
-        ):  # the database's: again is no better
+        named = self.backend.named(error)
+        if isinstance(named, CapacityError):  # the database's own: again is no better
             return [_Answer(error=error) for _ in batch]
         return [self._alone(job) for job in batch]
 
