@@ -8,15 +8,16 @@ the next one and is not refused.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
+
+from service.isolation.limits import die_with
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,6 @@ RESTART_SECONDS = 1.0
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-_PR_SET_PDEATHSIG = 1
 
 #: Serves on a socket until it is told to stop, and returns an exit code; the first one greets.
 Serve = Callable[[socket.socket, bool], int]
@@ -52,13 +52,15 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def run(
-    sockets: Sequence[socket.socket], serve: Serve, forget: Callable[[int], object] = id
+    sockets: Sequence[socket.socket],
+    serve: Serve,
+    forget: Callable[[int], object] = lambda _: None,
 ) -> int:
     """Serve on every socket in a process of its own until a signal says stop.
 
     Call it before any thread exists: the processes are forks. `forget` is told the id of each
-    that has ended. Returns the fleet's exit code: 0
-    after a stop that was asked for, NOT_STARTED when a process could not begin to serve.
+    that has ended. Returns the fleet's exit code: 0 after a stop that was asked for, NOT_STARTED
+    when a process could not begin to serve.
     """
     # Blocked, signals wait in a queue for `sigwait`: no handler, and none comes at a bad moment.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -87,7 +89,7 @@ def _start(own: socket.socket, serve: Serve, *, greets: bool) -> int:
     if pid:
         return pid
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    _end_with(parent)
+    die_with(parent, signal.SIGTERM)
     code = 1
     try:
         code = serve(own, greets)
@@ -97,15 +99,7 @@ def _start(own: socket.socket, serve: Serve, *, greets: bool) -> int:
         os._exit(code)  # what stands below on the stack is the parent's
 
 
-def _end_with(parent: int) -> None:
-    """Have the system stop this process when its parent is gone, however that ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it was quicker
-        os._exit(1)
-
-
-def _stop(pids: Sequence[int] | dict[int, socket.socket]) -> bool:
+def _stop(pids: Iterable[int]) -> bool:
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
     return True

@@ -28,13 +28,13 @@ KEPT_BYTES = 128 * 1024 * 1024
 ADDRESSED, RESIDENT = 0, 1
 
 
-def die_with(parent: int) -> None:
-    """Have the system kill this process with its parent.
+def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the system send this process a signal when its parent is gone, however that ended.
 
-    Elsewhere than on Linux it ends when it next finds its connection closed.
+    Linux only: elsewhere a child ends when it next finds its connection closed.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
 
@@ -51,7 +51,7 @@ def keep_memory(kept_bytes: int = KEPT_BYTES) -> None:
     """Have the C library keep up to `kept_bytes` of freed memory for the next picture.
 
     By default it gives each large block back at once, and has the system clear every page of the
-    next one anew: a third of the time of a photograph. Source: mallopt(3), glibc only.
+    next one anew. Source: mallopt(3), glibc only.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)

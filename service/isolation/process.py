@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
-from service.config import child_environment
+from service.config import MIB, child_environment
 from service.errors import ChildNotStarted, OutOfMemory, TaskError, TimeLimitExceeded, WorkerCrashed
 from service.isolation.calls import Call, Done, Raised, Value
 from service.isolation.frames import HEAD, NEXT, data_of, packed
@@ -28,7 +28,6 @@ START_SECONDS = 30
 #: What is read from a child at once, in bytes.
 READ_BYTES = 256 * 1024
 COMMAND = (sys.executable, "-P", "-m", "service.isolation.child")
-MIB = 1024 * 1024
 
 
 async def start_child(memory_bytes: int, modules: Sequence[str]) -> Child:

@@ -50,9 +50,9 @@ class Place(Protocol):
 class Cancellation:
     """Somebody's wish that one attempt stop.
 
-    A handler that waits on the event loop is interrupted; a thread looks at `is_asked` between
-    two steps. What runs an attempt elsewhere, in a child process, ends that when it is itself
-    interrupted.
+    A handler that waits on the event loop is interrupted, and with it the place it waits for: a
+    thread stops at its next checkpoint, a child process is killed. Whatever else a handler starts
+    may look at `is_asked`.
     """
 
     def __init__(self) -> None:

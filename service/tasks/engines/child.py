@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 #: Pause between two looks whether the task is to be cancelled, in seconds.
 HEED_SECONDS = 0.5
-#: Exit code of a process that ends because of such a thread.
+#: Exit code of a process that ends because a thread of it goes on for ever.
 WORN_OUT = 70
 
 

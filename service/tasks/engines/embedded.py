@@ -34,8 +34,6 @@ log = structlog.get_logger(__name__)
 LIGHT_PLACES = 16
 #: Places for pictures, a thread: while one is decoded, another is stored and recorded.
 PIXEL_PLACES_PER_THREAD = 2
-
-
 #: Longest wait before a wish to cancel that another process took is seen, in seconds.
 HEED_SECONDS = 0.5
 
@@ -85,7 +83,7 @@ class EmbeddedEngine:
         return self._liveness.worker
 
     async def start(self) -> None:
-        """Rescue what dead workers left, then begin both loops."""
+        """Rescue what dead workers left, then begin the loops."""
         await self._rescue()
         self._runtime.events.subscribe(self._hearer(asyncio.get_running_loop()))
         self._loops = [

@@ -27,7 +27,7 @@ from service.tasks.engines.base import Engine
 #: The line that says that tasks were committed, and the word before the id of one that ended.
 WAKE = "wake"
 _ENDED = "ended"
-#: What pipes are called, beside the files of `liveness`.
+#: How the names of pipes end.
 _SUFFIX = ".news"
 #: Bytes read at once; a pipe holds no more.
 _PIPE_BYTES = 65_536

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 
 import structlog
 from sqlalchemy.orm import Session
@@ -24,8 +24,8 @@ from service.tasks.engines.rescuing import rescue_lost
 from service.tasks.registry import Lane
 from service.tasks.rows import Dispatched
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +151,7 @@ class RelayEngine:
             return min(2 * self._pause, self._poll_seconds)
         return min(BUSY_SECONDS if waiting else HUNGRY_SECONDS, self._poll_seconds)
 
-    async def _in_thread(self, call: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+    async def _in_thread(self, call: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
     def _note_outage(self, outage: str) -> None:
