@@ -1,4 +1,4 @@
-"""The real command line, which sends itself a signal at a named point of a life.
+"""The real command line, which sends itself a signal at a named point of a life, or waits there.
 
 Run as `python -m tests.torture.stops SIGKILL committed 1 serve`: the first process argument is the
 signal, then the point, then at which arrival. The service knows nothing of it: the functions at
@@ -29,6 +29,8 @@ from service.tasks.engines import EmbeddedEngine
 MODULE = "tests.torture.stops"
 #: How long a thread waits for a signal that it has sent to its own process, in seconds.
 DELIVERY_SECONDS = 0.2
+#: Pause between two looks whether the watcher has let it go, in seconds.
+PAUSE_SECONDS = 0.01
 #: Which variant of an image is the second half's first: there are four.
 HALF = 2
 
@@ -109,14 +111,24 @@ def arm(point: Point, arrive: Callable[[], None]) -> None:
 
 
 def signalling(number: signal.Signals, arrival: int) -> Callable[[], None]:
-    """A function that sends this process the signal when it is called for that time."""
+    """A function that sends this process the signal when it is called for that time.
+
+    SIGSTOP it leaves to whoever watches, and waits: only from outside can one see to it that no
+    other thread is stopped in the midst of a transaction.
+    """
     arrivals = itertools.count(1)
+    here = Path(number.name)
 
     def arrive() -> None:
-        if next(arrivals) == arrival:
-            Path(number.name).touch()
-            os.kill(os.getpid(), number)
-            time.sleep(DELIVERY_SECONDS)  # never goes on before the signal has come
+        if next(arrivals) != arrival:
+            return
+        here.touch()
+        if number == signal.SIGSTOP:
+            while here.exists():
+                time.sleep(PAUSE_SECONDS)
+            return
+        os.kill(os.getpid(), number)
+        time.sleep(DELIVERY_SECONDS)  # never goes on before the signal has come
 
     return arrive
 

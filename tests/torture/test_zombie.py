@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.database.turn import Turn
 from tests.flow.evidence import Start, digest, numbered, query, timelines, upload, wait_for_all
 from tests.pictures import picture_bytes
 from tests.servers import Process, until
@@ -19,6 +21,8 @@ from tests.torture.stops import MODULE, RUNNING
 RESCUED = ["claimed", "rescued", "claimed", "succeeded"]
 #: So short that the second process need not wait long for the lease to run out, in seconds.
 LEASE = 0.5
+#: The file that says that the process waits at its point.
+HERE = "SIGSTOP"
 REFUSED = 'pixmill_task_attempts_total{kind="image.process",outcome="lease_lost"} 1.0'
 
 
@@ -29,12 +33,13 @@ def test_what_a_zombie_brings_is_refused(
     zombie = start(MODULE, f"SIGSTOP {point} 1 serve", lease_seconds=LEASE)
     data = numbered(picture_bytes(), number)
     image = upload(zombie.client, data)
-    until(lambda: state(zombie) == "T", "the stop")
+    stop_outside_a_transaction(zombie)
 
     second = start(lease_seconds=LEASE)
     wait_for_all(tmp_path)
     theirs = everything(tmp_path)
     assert workers(tmp_path) == [zombie.process.pid, second.process.pid]
+    (tmp_path / HERE).unlink()
     zombie.process.send_signal(signal.SIGCONT)
     until(lambda: REFUSED in zombie.client.get("/metrics").text, "the refusal")
 
@@ -43,6 +48,15 @@ def test_what_a_zombie_brings_is_refused(
     assert zombie.client.get(f"/images/{image['id']}").json()["status"] == "ready"
     assert zombie.terminate() == second.terminate() == 0
     enter(f"zombie from {point}", account(tmp_path, {image["id"]: digest(data)}))
+
+
+def stop_outside_a_transaction(process: Process) -> None:
+    """Stop it where it waits, while it is not its turn to write: it holds nobody up."""
+    until((process.folder / HERE).exists, "the point")
+    turn = Turn(process.folder / "pixmill.db.turn")
+    with closing(turn), turn:
+        process.process.send_signal(signal.SIGSTOP)
+        until(lambda: state(process) == "T", "the stop")
 
 
 def state(process: Process) -> str:
