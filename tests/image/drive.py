@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 READY_WITHIN_S = 60
 STOPS_WITHIN_S = 40  # deploy/compose.yaml: stop_grace_period
-OUR_BYTES_AT_MOST = 170_000_000  # on top of the base; PostgreSQL's driver and Celery are in it
+OUR_BYTES_AT_MOST = 150_000_000  # on top of the base
 
 # What one would build or install with; none of it belongs in an image that only serves.
 BUILD_TOOLS = ("cc", "gcc", "g++", "clang", "make", "cmake", "ld", "as", "pip", "pip3", "git")
