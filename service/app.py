@@ -36,6 +36,7 @@ from service.api.looks import Looks
 from service.api.observe import Faults, Observe
 from service.api.waiting import Waiting
 from service.config import Settings
+from service.dashboard import dashboard
 from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
 from service.metrics import Metrics
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = create_worker_app(settings)
     for noun in (images, files, users, items, notifications, bulk, tasks, kinds):
         app.include_router(noun.router, responses=problems.responses(Invalid))
+    app.include_router(dashboard(settings))
     return app
 
 

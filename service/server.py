@@ -107,6 +107,7 @@ class _Server(uvicorn.Server):
 def _greeting(url: str) -> str:
     return f"""
   Pixmill {__version__} answers at {url}
+    page     {url}/dashboard
     API      {url}/docs
     metrics  {url}/metrics
     try      curl -F file=@photo.jpg {url}/images

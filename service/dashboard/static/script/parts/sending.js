@@ -1,0 +1,42 @@
+/** The list of what is on its way, with what became of it. */
+
+import { h } from "../dom.js";
+import { bytes } from "../format.js";
+import { morph } from "../morph.js";
+import { isUnderWay } from "../uploads.js";
+import { refusal } from "./refusal.js";
+
+/** @param {import("./region.js").Shown} shown */
+export function sendingList({ uploads, signal }) {
+  const list = h("ul", { class: "sending", "aria-label": "Uploads" });
+  const draw = () => morph(list, uploads.entries.map((entry) => row(uploads, entry)));
+  uploads.addEventListener("change", draw, { signal });
+  draw();
+  return list;
+}
+
+function row(uploads, entry) {
+  const { file } = entry;
+  return h("li", { "data-key": String(entry.id), "data-state": entry.state },
+    entry.preview && h("img", { src: entry.preview, alt: "", width: 40, height: 40, onerror: (event) => event.currentTarget.remove() }),
+    h("div", { class: "grow" },
+      h("div", { class: "row" }, h("span", { class: "name" }, file.name), h("small", {}, words(entry))),
+      isUnderWay(entry) && h("progress", { max: file.size || 1, value: entry.sent, "aria-label": `Sent of ${file.name}` }),
+      entry.problem && refusal(entry.problem)),
+    isUnderWay(entry)
+      ? button("Cancel", entry, () => uploads.cancel(entry))
+      : [button("Retry", entry, () => uploads.retry(entry)), button("Dismiss", entry, () => uploads.forget(entry))]);
+}
+
+const button = (verb, entry, onclick) =>
+  h("button", { class: "small", type: "button", "aria-label": `${verb} ${entry.file.name}`, "data-key": verb, onclick }, verb);
+
+function words({ state, sent, file }) {
+  return {
+    waiting: `waits for its turn · ${bytes(file.size)}`,
+    sending: `${bytes(sent)} of ${bytes(file.size)}`,
+    storing: "sent, being stored",
+    refused: "refused",
+    cancelled: "cancelled",
+  }[state];
+}

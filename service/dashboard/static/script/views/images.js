@@ -1,0 +1,94 @@
+/** Images: send some, watch them become ready, see all there are. */
+
+import { get } from "../api.js";
+import { calm } from "../calm.js";
+import { h } from "../dom.js";
+import { number } from "../format.js";
+import { morph } from "../morph.js";
+import { imageCard } from "../parts/card.js";
+import { dropZone } from "../parts/drop.js";
+import { refusal } from "../parts/refusal.js";
+import { sendingList } from "../parts/sending.js";
+
+const PAGE = 24;
+
+/** @param {import("../parts/region.js").Shown} shown */
+export function imagesView(shown) {
+  const gallery = openGallery(shown);
+  return {
+    title: "Images",
+    elements: [
+      h("h1", { class: "quiet" }, "Images"),
+      dropZone(shown),
+      sendingList(shown),
+      gallery,
+    ],
+  };
+}
+
+/** The newest images, kept up to date; older ones on demand. */
+function openGallery({ live, uploads, signal }) {
+  const element = h("section", { class: "gallery-part", "aria-label": "Images", "aria-busy": "true" });
+  /** @type {Map<string, any>} documents by id; ids are ordered by time */
+  const images = new Map();
+  const progress = new Map();
+  let next = null;
+  let trouble = null;
+
+  const draw = () => {
+    const sorted = [...images.values()].sort((one, other) => (one.id < other.id ? 1 : -1));
+    const cards = sorted.map((image) => imageCard(image, uploads.previews.get(image.id), progress.get(image.id)));
+    morph(element, [
+      trouble && !sorted.length ? refusal(trouble)
+        : sorted.length ? h("ul", { class: "gallery" }, cards) : h("p", { class: "empty" }, "No images yet. The first one you send appears here."),
+      next && h("p", { class: "actions centred" }, h("button", { type: "button", onclick: more }, "Show older images")),
+    ].filter(Boolean));
+    element.removeAttribute("aria-busy");
+  };
+  const keep = (image) => {
+    images.set(image.id, image);
+    if (image.status === "ready" || image.status === "failed") progress.delete(image.id);
+    if (image.status === "ready") uploads.dropPreview(image.id);
+  };
+  const read = async (query) => {
+    try {
+      const page = await get("/images", { limit: PAGE, ...query }, signal);
+      trouble = null;
+      return page;
+    } catch (problem) {
+      if (problem.name !== "AbortError" && !problem.code) throw problem;
+      trouble = problem;
+      return null;
+    }
+  };
+  const newest = calm(async () => {
+    const page = await read({});
+    if (signal.aborted) return;
+    if (page) {
+      // What stands between the newest ones and is no longer there was deleted.
+      const oldest = page.next ? page.items.at(-1).id : "";
+      for (const id of images.keys()) if (id >= oldest) images.delete(id);
+      page.items.forEach(keep);
+      if (images.size <= PAGE) next = page.next;
+    }
+    draw();
+  }, 700, signal);
+  const more = async () => {
+    const page = await read({ cursor: next });
+    if (page) [page.items.forEach(keep), (next = page.next)];
+    draw();
+  };
+  const onProgress = ({ detail: task }) => {
+    const image = task.subject?.type === "image" && images.get(task.subject.id);
+    if (!image || task.status !== "running") return;
+    progress.set(image.id, task.progress);
+    draw();
+  };
+
+  live.addEventListener("image", newest, { signal });
+  live.addEventListener("reset", newest, { signal });
+  live.addEventListener("task", onProgress, { signal });
+  uploads.addEventListener("accepted", ({ detail }) => (keep(detail), draw(), newest()), { signal });
+  newest();
+  return element;
+}
