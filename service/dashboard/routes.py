@@ -53,10 +53,13 @@ def dashboard(settings: Settings) -> APIRouter:
     return router
 
 
-def _headers(public_url: str) -> dict[str, str]:
-    """Nothing but our own files, and pictures from where the documents say they are."""
+def policy(public_url: str) -> str:
+    """Nothing but our own files, and pictures from where the documents say they are.
+
+    Source: Content Security Policy Level 3.
+    """
     pictures = " ".join(["'self'", "blob:", *_origin(public_url)])
-    policy = {
+    sources = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
@@ -66,8 +69,12 @@ def _headers(public_url: str) -> dict[str, str]:
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
     }
+    return "; ".join(f"{directive} {allowed}" for directive, allowed in sources.items())
+
+
+def _headers(public_url: str) -> dict[str, str]:
     return {
-        "Content-Security-Policy": "; ".join(f"{name} {what}" for name, what in policy.items()),
+        "Content-Security-Policy": policy(public_url),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
