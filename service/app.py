@@ -24,6 +24,7 @@ from service.api import (
     items,
     kinds,
     notifications,
+    overview,
     problems,
     system,
     tasks,
@@ -57,7 +58,7 @@ ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match", "Idempotenc
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
-    for noun in (images, files, users, items, notifications, bulk, tasks, kinds):
+    for noun in (images, files, users, items, notifications, bulk, overview, tasks, kinds):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     app.include_router(dashboard(settings))
     return app

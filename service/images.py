@@ -167,14 +167,22 @@ def get(session: Session, image_id: str, base_url: str) -> ImageDocument:
 
 
 def page(
-    session: Session, cursor: str | None, limit: int, item_id: str | None, base_url: str
+    session: Session,
+    cursor: str | None,
+    limit: int,
+    *,
+    item_id: str | None,
+    status: str | None,
+    base_url: str,
 ) -> list[ImageDocument]:
-    """Up to `limit` images before `cursor`, newest first; of one item, if named."""
+    """Up to `limit` images before `cursor`, newest first; of one item or status, if named."""
     statement = select(IMAGES).order_by(IMAGES.c.id.desc()).limit(limit)
     if cursor:
         statement = statement.where(IMAGES.c.id < cursor)
     if item_id:
         statement = statement.where(IMAGES.c.item_id == item_id)
+    if status:
+        statement = statement.where(IMAGES.c.status == status)
     images = _all(session, statement)
     variants: dict[str, list[Row]] = {image["id"]: [] for image in images}
     theirs = VARIANTS.c.image_id.in_(variants)

@@ -1,4 +1,4 @@
-"""A time that a client wants its work to be done at."""
+"""Times that a client names: of its work, and of what it looks for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from service.models import now
 
 #: How far ahead work may be scheduled.
 MAX_AHEAD = timedelta(days=366)
+#: Years that every database and every clock here can hold.
+EARLIEST, LATEST = 1971, 9998
 
 
 def _iso(value: object) -> object:
@@ -25,5 +27,13 @@ def _soon(value: datetime) -> datetime:
     return value
 
 
+def _within_reason(value: datetime) -> datetime:
+    if not EARLIEST <= value.year <= LATEST:
+        raise ValueError(f"lies outside the years {EARLIEST} to {LATEST}")
+    return value
+
+
+#: A time that rows are held against.
+PointInTime = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_within_reason)]
 #: A time that work may be scheduled for; what has passed means at once.
 RunAt = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_soon)]

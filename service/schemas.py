@@ -169,6 +169,14 @@ class TaskSummary(Document):
     result: dict[str, Any] | None
 
 
+class ChainLink(Document):
+    """A task of a chain."""
+
+    id: str
+    kind: str
+    status: TaskStatus
+
+
 class TaskDocument(TaskSummary):
     """A task with its timeline."""
 
@@ -178,6 +186,7 @@ class TaskDocument(TaskSummary):
     isolated: bool = Field(
         description="Whether an earlier attempt gave cause to run further ones in a child process."
     )
+    chain: list[ChainLink] = Field(description="With itself, in order; empty if it stands alone.")
     events: list[TaskEventDocument]
 
 

@@ -1,11 +1,15 @@
-"""Many tasks at once over HTTP: retried or cancelled by filter, a bounded number a request."""
+"""Many tasks at once over HTTP: retried, cancelled or made more urgent by filter.
+
+A bounded number a request.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Self
 
 from fastapi import APIRouter, BackgroundTasks
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
@@ -14,10 +18,12 @@ from service.api.problems import responses
 from service.errors import Invalid, QueueFull
 from service.models import Task
 from service.runtime import Runtime
-from service.schemas import Document
-from service.tasks import queries, rows
-from service.tasks.queries import TasksWanted
+from service.schemas import Document, PriorityName
+from service.tasks import Priority, rows
+from service.tasks.filters import TasksWanted, conditions
 from service.tasks.rows import Verb
+from service.tasks.rows.control import RETRYABLE
+from service.tasks.words import LIVE, NOT_BEGUN
 
 router = APIRouter(tags=["tasks"], route_class=JsonRoute)
 
@@ -30,14 +36,23 @@ class ManyWanted(TasksWanted):
     """Which tasks are to be changed: by `status` or `ids`, and whatever else narrows it down."""
 
     model_config = ConfigDict(extra="forbid")
+    #: Statuses that make sense here.
+    possible: ClassVar[Collection[str]] = ()
 
     ids: list[Annotated[str, Field(max_length=64)]] | None = Field(
         None, min_length=1, max_length=MAX_TASKS, description="Only these."
     )
 
+    @field_validator("status")
+    @classmethod
+    def _can_be(cls, statuses: list[str] | None) -> list[str] | None:
+        if set(statuses or ()) - set(cls.possible):
+            raise ValueError(f"Only a task that is {', '.join(cls.possible)} can be meant.")
+        return statuses
+
     @model_validator(mode="after")
     def _is_meant(self) -> Self:
-        if self.status is None and self.ids is None:
+        if not self.status and self.ids is None:
             raise ValueError("Name a `status` or `ids`: not all tasks there are can be meant.")
         return self
 
@@ -45,13 +60,21 @@ class ManyWanted(TasksWanted):
 class RetryWanted(ManyWanted):
     """Which tasks are to be tried again."""
 
-    status: Literal["failed", "cancelled"] | None = None
+    possible = RETRYABLE
 
 
 class CancelWanted(ManyWanted):
     """Which tasks are to be cancelled."""
 
-    status: Literal["waiting", "queued", "retrying", "running"] | None = None
+    possible = LIVE
+
+
+class PriorityWanted(ManyWanted):
+    """Which tasks are to have another priority, and which one."""
+
+    possible = NOT_BEGUN
+
+    to: PriorityName
 
 
 class Changed(Document):
@@ -68,8 +91,8 @@ class Changed(Document):
 )
 async def retry_tasks(wanted: RetryWanted, parts: PartsDep, background: BackgroundTasks) -> Changed:
     """Up to 1,000 a request, oldest first, as far as the queue has room."""
-    conditions, changed = _conditions(wanted), 0
-    for batch in await _batches(parts.runtime, rows.RETRY, conditions):
+    fitting, changed = _conditions(wanted), 0
+    for batch in await _batches(parts.runtime, rows.RETRY, fitting):
         try:
             await parts.admission.check_queue(len(batch))
         except QueueFull:
@@ -78,7 +101,7 @@ async def retry_tasks(wanted: RetryWanted, parts: PartsDep, background: Backgrou
             break
         changed += await parts.runtime.database.write(_change, parts.runtime, rows.RETRY, batch)
     parts.wake(background)
-    return await _changed(parts.runtime, rows.RETRY, conditions, changed)
+    return await _changed(parts.runtime, rows.RETRY, fitting, changed)
 
 
 @router.post(
@@ -88,15 +111,32 @@ async def retry_tasks(wanted: RetryWanted, parts: PartsDep, background: Backgrou
 )
 async def cancel_tasks(wanted: CancelWanted, parts: PartsDep) -> Changed:
     """Up to 1,000 a request, oldest first. Those that run are asked to stop."""
-    conditions, changed = _conditions(wanted), 0
-    for batch in await _batches(parts.runtime, rows.CANCEL, conditions):
+    fitting, changed = _conditions(wanted), 0
+    for batch in await _batches(parts.runtime, rows.CANCEL, fitting):
         changed += await parts.runtime.database.write(_change, parts.runtime, rows.CANCEL, batch)
-    return await _changed(parts.runtime, rows.CANCEL, conditions, changed)
+    return await _changed(parts.runtime, rows.CANCEL, fitting, changed)
+
+
+@router.post(
+    "/tasks/priority",
+    responses=responses(*BODY_ERRORS, Invalid),
+    summary="Give many tasks another priority",
+)
+async def prioritise_tasks(
+    wanted: PriorityWanted, parts: PartsDep, background: BackgroundTasks
+) -> Changed:
+    """Up to 1,000 a request, oldest first; of those that have not begun."""
+    verb = rows.prioritising(Priority.named(wanted.to))
+    fitting, changed = _conditions(wanted), 0
+    for batch in await _batches(parts.runtime, verb, fitting):
+        changed += await parts.runtime.database.write(_change, parts.runtime, verb, batch)
+    parts.wake(background)
+    return await _changed(parts.runtime, verb, fitting, changed)
 
 
 def _conditions(wanted: ManyWanted) -> list[ColumnElement[bool]]:
     named = [Task.id.in_(wanted.ids)] if wanted.ids else []
-    return [*queries.conditions(wanted), *named]
+    return [*conditions(wanted), *named]
 
 
 async def _batches(

@@ -56,6 +56,7 @@ from service.picture import Row, document
 from service.schemas import (
     ImageAccepted,
     ImageDocument,
+    ImageStatus,
     ItemId,
     Page,
     PriorityName,
@@ -146,10 +147,13 @@ async def list_images(
     cursor: Cursor = None,
     limit: Limit = 50,
     item_id: Annotated[ItemId | None, Query(description="Only this item's.")] = None,
+    status: Annotated[ImageStatus | None, Query(description="Only with this status.")] = None,
 ) -> Page[ImageDocument]:
     """A page of image documents."""
     base_url = parts.runtime.settings.public_url
-    found = await parts.runtime.database.read(images.page, cursor, limit, item_id, base_url)
+    found = await parts.runtime.database.read(
+        images.page, cursor, limit, item_id=item_id, status=status, base_url=base_url
+    )
     return Page(items=found, next=found[-1].id if len(found) == limit else None)
 
 

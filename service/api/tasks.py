@@ -1,29 +1,37 @@
-"""Tasks over HTTP: look, retry, cancel."""
+"""Tasks over HTTP: look, retry, cancel, make more urgent."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from service.api.deps import PartsDep, QueueRoom
+from service.api.deps import BODY_ERRORS, JsonRoute, PartsDep, QueueRoom
 from service.api.problems import responses
 from service.errors import NotFound, QueueFull, WrongState
-from service.schemas import Page, TaskDocument, TaskSummary
-from service.tasks import Registry, queries, rows
-from service.tasks.queries import TaskFilter
+from service.schemas import Page, PriorityName, TaskDocument, TaskSummary
+from service.tasks import Priority, Registry, queries, rows
+from service.tasks.filters import TaskFilter
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonRoute)
 
 TaskId = Annotated[str, Path(max_length=64, description="The task's id.")]
 
 
+class NewPriority(BaseModel):
+    """How urgent a task is to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    priority: PriorityName
+
+
 @router.get("/tasks", summary="List tasks, newest first")
 async def list_tasks(parts: PartsDep, wanted: Annotated[TaskFilter, Query()]) -> Page[TaskSummary]:
-    """A page of tasks, by status, kind, priority or subject; without timelines."""
-    found = await parts.runtime.database.read(queries.page, wanted)
-    return Page(items=found, next=found[-1].id if len(found) == wanted.limit else None)
+    """A page of tasks that fit; without timelines. A short page may have a next one."""
+    return await parts.runtime.database.read(queries.page, wanted)
 
 
 @router.get("/tasks/{task_id}", responses=responses(NotFound), summary="A task")
@@ -62,6 +70,26 @@ async def cancel_task(task_id: TaskId, parts: PartsDep, response: Response) -> T
     """And what waits for it in its chain. A running one is asked to stop at its next step."""
     document = await parts.runtime.database.write(_cancel, parts.runtime.registry, task_id)
     response.status_code = 200 if document.status == "cancelled" else 202
+    return document
+
+
+@router.post(
+    "/tasks/{task_id}/priority",
+    responses=responses(*BODY_ERRORS, NotFound, WrongState),
+    summary="Give a task another priority",
+)
+async def prioritise_task(
+    task_id: TaskId, wanted: NewPriority, parts: PartsDep, background: BackgroundTasks
+) -> TaskDocument:
+    """As long as it has not begun."""
+    priority = Priority.named(wanted.priority)
+
+    def prioritise(session: Session) -> TaskDocument:
+        rows.prioritise(session, task_id, priority)
+        return queries.get(session, task_id)
+
+    document = await parts.runtime.database.write(prioritise)
+    parts.wake(background, task_id)
     return document
 
 

@@ -1,68 +1,56 @@
-"""Tasks as documents: which rows are wanted, and what the API shows of them."""
+"""Tasks as documents: what the API shows of the rows."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
-from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from service.errors import NotFound
 from service.models import Task, TaskEvent
 from service.schemas import (
-    PriorityName,
+    ChainLink,
+    Page,
     SubjectDocument,
     TaskDocument,
     TaskErrorDocument,
     TaskEventDocument,
-    TaskStatus,
     TaskSummary,
 )
+from service.tasks import rows
+from service.tasks.filters import TaskFilter, find
 from service.tasks.registry import Priority
 
-
-class TasksWanted(BaseModel):
-    """Which tasks are meant; null for all."""
-
-    status: TaskStatus | None = None
-    kind: str | None = Field(None, max_length=64, examples=["image.process"])
-    priority: PriorityName | None = None
-    subject_type: str | None = Field(None, max_length=32, examples=["image"])
-    subject_id: str | None = Field(None, max_length=64)
+#: Running tasks that are shown at once.
+MOST_RUNNING = 1_000
 
 
-class TaskFilter(TasksWanted):
-    """Which tasks a list shows, and from where."""
-
-    cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
-    limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
-
-
-def page(session: Session, wanted: TaskFilter) -> list[TaskSummary]:
+def page(session: Session, wanted: TaskFilter) -> Page[TaskSummary]:
     """A page of the wanted tasks, newest first, without tracebacks and timelines."""
-    statement = (
+    found = find(session, wanted)
+    return Page(items=[summary(row) for row in found.rows], next=found.next)
+
+
+def summary(row: Task) -> TaskSummary:
+    """The row as lists show it."""
+    return TaskSummary(**_fields(row))
+
+
+def by_worker(session: Session) -> dict[str, list[TaskSummary]]:
+    """What each worker runs now, by the workers' names, up to MOST_RUNNING tasks in all."""
+    running = (
         select(Task)
         .options(defer(Task.error_traceback), defer(Task.payload))
-        .order_by(Task.id.desc())
-        .limit(wanted.limit)
+        .where(*rows.is_running)
+        .order_by(Task.worker, Task.started_at)
+        .limit(MOST_RUNNING)
     )
-    statement = statement.where(*conditions(wanted))
-    if wanted.cursor:
-        statement = statement.where(Task.id < wanted.cursor)
-    return [TaskSummary(**_fields(row)) for row in session.scalars(statement)]
-
-
-def conditions(wanted: TasksWanted) -> list[ColumnElement[bool]]:
-    """The wanted tasks, as a statement asks for them."""
-    values = {
-        Task.status: wanted.status,
-        Task.kind: wanted.kind,
-        Task.priority: Priority.named(wanted.priority) if wanted.priority else None,
-        Task.subject_type: wanted.subject_type,
-        Task.subject_id: wanted.subject_id,
-    }
-    return [column == value for column, value in values.items() if value is not None]
+    found: dict[str, list[TaskSummary]] = defaultdict(list)
+    for row in session.scalars(running):
+        found[row.worker or ""].append(summary(row))
+    return found
 
 
 def get(session: Session, task_id: str) -> TaskDocument:
@@ -77,6 +65,10 @@ def get(session: Session, task_id: str) -> TaskDocument:
         "dedup_key": row.dedup_key,
         "crashes": row.crashes,
         "isolated": row.isolated,
+        "chain": [
+            ChainLink(id=link.id, kind=link.kind, status=link.status)
+            for link in rows.chain_of(session, row)
+        ],
         "events": [
             # The row itself says when it began to exist: no line of the timeline is spent on it.
             TaskEventDocument(at=row.created_at, kind="enqueued", detail={}),

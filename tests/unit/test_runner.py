@@ -18,7 +18,7 @@ from service.models import new_id
 from service.runtime import Runtime, open_runtime
 from service.schemas import TaskDocument
 from service.storage import Blob
-from service.tasks import Cancellation, Retry, Work, enqueue, queries, rows, runner, task
+from service.tasks import Cancellation, Retry, Work, enqueue, filters, queries, rows, runner, task
 from service.tasks.engines.children import Children
 from service.tasks.engines.threads import PixelThreads
 
@@ -243,5 +243,6 @@ async def test_statistics_that_run_already_count_what_is_written_meanwhile(
     await runner.carry_out(runtime, place, row, Cancellation())
 
     assert (await runtime.database.read(items.get, "7")).image_count == 1
-    wanted = queries.TaskFilter(kind="item.statistics")
-    assert [one.id for one in await runtime.database.read(queries.page, wanted)] == [row.id]
+    wanted = filters.TaskFilter(kind="item.statistics")
+    page = await runtime.database.read(queries.page, wanted)
+    assert [one.id for one in page.items] == [row.id]

@@ -23,13 +23,27 @@ from service.tasks.rows.attempt import (
     succeed,
 )
 from service.tasks.rows.bulk import CANCEL, RETRY, Verb
+from service.tasks.rows.chains import chain_of
 from service.tasks.rows.control import cancel, cancel_about, retry, status_of
 from service.tasks.rows.counts import counts, depth, finished, scheduled, seconds_to_next
 from service.tasks.rows.dispatch import Dispatched, dispatch, take_back
 from service.tasks.rows.enqueue import Step, chain, enqueue
+from service.tasks.rows.overview import failure_groups, status_counts, unfinished_by_kind
 from service.tasks.rows.pauses import pause, paused, resume
+from service.tasks.rows.priorities import prioritise, prioritising
 from service.tasks.rows.prune import prune
 from service.tasks.rows.rescue import lost, rescue, workers
+from service.tasks.rows.series import (
+    SECONDS,
+    Counted,
+    begin_of,
+    forget_minutes,
+    keep,
+    minute_at,
+    series,
+    unkept,
+)
+from service.tasks.rows.statements import is_running
 from service.tasks.rows.stopping import asked_to_stop, cancel_running
 from service.tasks.words import DUE, FINAL, LIVE, STATUSES, Ended, Failure, Subject, TaskRow
 
@@ -39,7 +53,9 @@ __all__ = [
     "FINAL",
     "LIVE",
     "RETRY",
+    "SECONDS",
     "STATUSES",
+    "Counted",
     "Dispatched",
     "Ended",
     "Failure",
@@ -48,22 +64,31 @@ __all__ = [
     "TaskRow",
     "Verb",
     "asked_to_stop",
+    "begin_of",
     "cancel",
     "cancel_about",
     "cancel_running",
     "chain",
+    "chain_of",
     "claim",
     "counts",
     "depth",
     "dispatch",
     "enqueue",
     "fail",
+    "failure_groups",
     "finished",
+    "forget_minutes",
     "give_back",
     "is_held",
+    "is_running",
+    "keep",
     "lost",
+    "minute_at",
     "pause",
     "paused",
+    "prioritise",
+    "prioritising",
     "prune",
     "renew",
     "renew_all",
@@ -74,8 +99,12 @@ __all__ = [
     "retry_later",
     "scheduled",
     "seconds_to_next",
+    "series",
+    "status_counts",
     "status_of",
     "succeed",
     "take_back",
+    "unfinished_by_kind",
+    "unkept",
     "workers",
 ]

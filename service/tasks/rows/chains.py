@@ -13,6 +13,9 @@ from service.models import TASKS, Task
 from service.tasks.rows.statements import note
 from service.tasks.words import NOT_BEGUN, Ended
 
+#: Tasks of a chain that are shown on either side of one.
+MOST_LINKS = 20
+
 #: Carried out after every success, though few tasks are followed: built once, past the mapper.
 _RELEASE = (
     update(TASKS)
@@ -69,3 +72,20 @@ def next_of(session: Session, task_id: str, status: str) -> list[str]:
     """What follows a task and is of that status, held so that it stays so."""
     following = select(Task.id).where(Task.after_id == task_id, Task.status == status)
     return list(session.scalars(held(following.order_by(Task.id))))
+
+
+def chain_of(session: Session, task: Task) -> list[Task]:
+    """The chain a task belongs to, itself included, in order; nothing if it stands alone.
+
+    Up to MOST_LINKS before it and as many after it.
+    """
+    before, after = [task], [task]
+    while len(before) <= MOST_LINKS and (after_id := before[0].after_id):
+        if (earlier := session.get(Task, after_id)) is None:  # it was pruned
+            break
+        before.insert(0, earlier)
+    for link in after:  # it grows meanwhile
+        following = select(Task).where(Task.after_id == link.id).order_by(Task.id)
+        after += session.scalars(following.limit(MOST_LINKS + 1 - len(after)))
+    links = [*before, *after[1:]]
+    return links if len(links) > 1 else []
