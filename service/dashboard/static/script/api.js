@@ -36,17 +36,19 @@ export const post = (path, body) => ask("POST", path, body);
 export const remove = (path) => ask("DELETE", path);
 
 /**
- * As much of a list as is looked at: whole pages until there are `wanted` entries.
+ * As much of a list as is looked at: whole pages until there are `wanted` entries. Where few fit
+ * a filter, pages are short and may be empty, so there is an end to asking too.
  * @returns {Promise<{items: any[], next: string | null}>}
  */
 export async function pages(path, query, wanted, signal) {
   const items = [];
   let next = null;
+  let left = Math.ceil(wanted / 100) + 4;
   do {
     const page = await get(path, { ...query, cursor: next, limit: Math.min(100, wanted) }, signal);
     items.push(...page.items);
     next = page.next;
-  } while (next && items.length < wanted);
+  } while (next && items.length < wanted && --left);
   return { items, next };
 }
 

@@ -31,10 +31,11 @@ export async function changeMany(verb, filter, extra = {}) {
   const suffix = extra.to ? ` to ${extra.to}` : "";
   try {
     const wanted = { ...filter, status: concerned(verb, filter) };
-    const ids = wanted.status.length ? (await pages("/tasks", wanted, COUNTED)).items.map((task) => task.id) : [];
-    if (!ids.length) return say("No task fits that could be changed so."), false;
-    const isAll = ids.length < COUNTED;
-    const count = isAll ? many(ids.length, "task") : `${number(COUNTED)} tasks or more`;
+    const { items, next } = wanted.status.length ? await pages("/tasks", wanted, COUNTED) : { items: [], next: null };
+    if (!items.length && !next) return say("No task fits that could be changed so."), false;
+    const ids = items.map((task) => task.id).slice(0, COUNTED);
+    const isAll = !next && ids.length === items.length;
+    const count = isAll ? many(ids.length, "task") : `${number(ids.length)} tasks or more`;
     if (!(await confirmed(`${word} ${count}${suffix}?`, why, `${word} ${count}${suffix}`))) return false;
     const changed = isAll ? (await post(`/tasks/${verb}`, { ids, ...extra })).changed : await portions(verb, wanted, extra);
     say(`${many(changed, "task")} ${changed === 1 ? "was" : "were"} ${done}.`);

@@ -40,26 +40,16 @@ function hatch() {
 }
 
 /**
- * A line without axes, the size of a word; the space under `most` is shaded.
+ * Bars without axes, the size of a word; behind each stands what was most, in a paler tone.
  * @param {string} title
- * @param {(number | null)[]} values
- * @param {(number | null)[]} [most]
+ * @param {number[]} values
+ * @param {number[]} [most]
  */
-export function sparkline(title, values, most = values) {
-  const top = Math.max(...most.map((value) => value ?? 0), 1e-9);
-  const x = (at) => ((at / Math.max(1, values.length - 1)) * 100).toFixed(1);
-  const y = (value) => (22 - (value / top) * 20).toFixed(1);
-  const path = (numbers) => runs(numbers).map((run) => `M${run.map(([at, value]) => `${x(at)} ${y(value)}`).join("L")}h.5`).join("");
-  const area = (numbers) => runs(numbers).map((run) => `M${x(run[0][0])} 23${run.map(([at, value]) => `L${x(at)} ${y(value)}`).join("")}h.5V23Z`).join("");
-  return s("svg", { class: "spark", viewBox: "0 0 101 24", preserveAspectRatio: "none", role: "img", "aria-label": title },
-    s("path", { class: "spark-most", d: area(most) }), s("path", { class: "spark-line", d: path(values) }));
-}
-
-/** The stretches of a line between its gaps, as pairs of place and value. */
-function runs(numbers) {
-  const found = [[]];
-  numbers.forEach((value, at) => (value === null ? found.push([]) : found.at(-1).push([at, value])));
-  return found.filter((run) => run.length);
+export function spark(title, values, most = []) {
+  const top = Math.max(...values, ...most, 1e-9);
+  const path = (numbers) => numbers.map((value, at) => value > 0 && `M${at} 24V${(24 - Math.max(1.5, (value / top) * 23)).toFixed(1)}h.8V24Z`).filter(Boolean).join("");
+  return s("svg", { class: "spark", viewBox: `0 0 ${values.length} 24`, preserveAspectRatio: "none", role: "img", "aria-label": title },
+    s("path", { class: "pale", d: path(most) }), s("path", { d: path(values) }));
 }
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);

@@ -4,7 +4,7 @@ import { post } from "../api.js";
 import { h } from "../dom.js";
 import { capped, duration, number } from "../format.js";
 import { to } from "../router.js";
-import { sparkline, sum } from "./chart.js";
+import { spark, sum } from "./chart.js";
 import { attempt } from "./notices.js";
 import { badge } from "./status.js";
 import { table } from "./table.js";
@@ -35,19 +35,19 @@ function link(kind, status) {
 function trend(steps, outcome, kind) {
   const values = steps.map((point) => point?.[outcome] ?? 0);
   const total = sum(values);
-  return h("span", { class: `trend is-${outcome}` }, h("span", { class: "figure" }, number(total)), total > 0 && sparkline(`${number(total)} of ${kind} ${outcome}`, values));
+  return h("span", { class: `trend is-${outcome}` }, h("span", { class: "figure" }, number(total)), total > 0 && spark(`${number(total)} of ${kind} ${outcome}`, values));
 }
 
-/** The mean over the span, a line of the means, and the longest ones shaded. */
+/** The mean over the span, the means step by step, and the longest of each step behind them. */
 function seconds(steps, what, title) {
-  const there = steps.filter((point) => point?.[what]?.mean !== null && point?.[what] !== undefined);
+  const there = steps.filter((point) => Number.isFinite(point?.[what].mean));
   if (!there.length) return "–";
   const ended = (point) => point.succeeded + point.failed + point.cancelled || 1;
   const mean = sum(there.map((point) => point[what].mean * ended(point))) / sum(there.map(ended));
   const most = Math.max(...there.map((point) => point[what].max));
   const words = `${title}: ${duration(mean)} on average, ${duration(most)} at most`;
   return h("span", { class: "trend", title: words }, h("span", { class: "figure" }, duration(mean)),
-    sparkline(words, steps.map((point) => point?.[what]?.mean ?? null), steps.map((point) => point?.[what]?.max ?? null)));
+    spark(words, steps.map((point) => point?.[what].mean ?? 0), steps.map((point) => point?.[what].max ?? 0)));
 }
 
 function pauseButton(kind, changed) {

@@ -28,7 +28,7 @@ import { refusal } from "./refusal.js";
 export function region(shown, { load, draw, on = [], matters = () => true, gap = 700, tag = "div", props = {} }) {
   const element = h(tag, { "aria-busy": "true", ...props });
   let drawn = false;
-  const refresh = calm(async () => {
+  const { soon, now } = calm(async () => {
     try {
       const data = await load(shown.signal);
       if (shown.signal.aborted) return;
@@ -44,9 +44,9 @@ export function region(shown, { load, draw, on = [], matters = () => true, gap =
   }, gap, shown.signal);
   const options = { signal: shown.signal };
   for (const type of on) {
-    shown.live.addEventListener(type, (event) => matters(event.detail) && refresh(), options);
+    shown.live.addEventListener(type, (event) => matters(event.detail) && soon(), options);
   }
-  shown.live.addEventListener("reset", refresh, options);
-  refresh();
-  return { element, refresh };
+  shown.live.addEventListener("reset", soon, options);
+  now();
+  return { element, refresh: now };
 }

@@ -6,7 +6,7 @@ import { capped } from "../format.js";
 import { failureTable } from "../parts/failures.js";
 import { kindTable } from "../parts/kinds.js";
 import { region } from "../parts/region.js";
-import { badge, sign, STATUSES } from "../parts/status.js";
+import { sign, STATUSES } from "../parts/status.js";
 import { spans, throughput } from "../parts/throughput.js";
 import { workerList } from "../parts/workers.js";
 import { to } from "../router.js";
@@ -77,5 +77,5 @@ async function readiness(signal) {
 
 function checks({ checks: found }) {
   return h("p", { class: "checks", "aria-label": "Health" }, Object.entries(found).map(([name, word]) =>
-    h("span", { "data-key": name }, badge(word === "ok" ? "ready" : "failed"), ` ${name}${word === "ok" ? "" : `: ${word}`}`)));
+    h("span", { "data-key": name, class: `badge is-${word === "ok" ? "ready" : "failed"}` }, sign(word === "ok" ? "ready" : "failed"), `${name}: ${word}`)));
 }

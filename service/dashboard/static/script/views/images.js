@@ -61,7 +61,7 @@ function openGallery({ live, uploads, signal }) {
       return null;
     }
   };
-  const newest = calm(async () => {
+  const { soon, now } = calm(async () => {
     const page = await read({});
     if (signal.aborted) return;
     if (page) {
@@ -85,10 +85,10 @@ function openGallery({ live, uploads, signal }) {
     draw();
   };
 
-  live.addEventListener("image", newest, { signal });
-  live.addEventListener("reset", newest, { signal });
+  live.addEventListener("image", soon, { signal });
+  live.addEventListener("reset", soon, { signal });
   live.addEventListener("task", onProgress, { signal });
-  uploads.addEventListener("accepted", ({ detail }) => (keep(detail), draw(), newest()), { signal });
-  newest();
+  uploads.addEventListener("accepted", ({ detail }) => (keep(detail), draw(), soon()), { signal });
+  now();
   return element;
 }
