@@ -1,0 +1,89 @@
+"""The page on a phone, in the dark, by keyboard; and that its policy holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.driving import Browser, Console, Page, enqueue_many, expect, opened
+from tests.flow import failing
+from tests.servers import Process
+
+VIEWS = ("images", "activity", "tasks", "items", "users", "notifications")
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_shows_a_view_without_scrolling_sideways(
+    phone: Page, server: Process, view: str
+) -> None:
+    enqueue_many(server, failing.unforeseen)
+    phone.goto(f"/dashboard/{view}")
+    expect(phone.get_by_role("heading", level=1)).to_be_attached()
+    expect(phone.locator("main [aria-busy]")).to_have_count(0)
+
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_task_fits_a_phone_with_its_traceback(phone: Page, server: Process) -> None:
+    (task_id,) = enqueue_many(server, failing.unforeseen)
+    phone.goto(f"/dashboard/tasks/{task_id}")
+    phone.get_by_text("Traceback of the last failure").click()
+
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_the_dark_is_dark(browser: Browser, server: Process, console: Console) -> None:
+    seen = {}
+    for scheme in ("light", "dark"):
+        with opened(browser, server.url, console, color_scheme=scheme) as page:
+            page.goto("/dashboard")
+            seen[scheme] = page.evaluate(BACKGROUND)
+
+    assert seen == {"light": "rgb(246, 247, 247)", "dark": "rgb(16, 22, 21)"}
+
+
+def test_the_keyboard_goes_everywhere(page: Page) -> None:
+    page.goto("/dashboard")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    for name in ("Pixmill", "Images", "Activity", "Tasks"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.locator("[aria-current=page]")).to_have_text("Tasks")
+    assert page.title() == "Tasks · Pixmill"
+
+
+def test_the_address_of_the_service_leads_to_the_page(page: Page) -> None:
+    page.goto("/")
+
+    expect(page.get_by_role("link", name="Images", exact=True)).to_have_attribute(
+        "aria-current", "page"
+    )
+    assert page.url.endswith("/dashboard")
+
+
+def test_what_is_not_there_is_told_in_words(page: Page, console: Console) -> None:
+    console.expect("404")
+    page.goto("/dashboard/tasks/nothing")
+
+    expect(page.get_by_role("alert").first).to_contain_text("There is no task nothing.")
+
+
+def test_markup_from_elsewhere_does_nothing(page: Page, console: Console) -> None:
+    console.expect("Content Security Policy")
+    page.goto("/dashboard")
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.body.append(script);
+            document.body.setAttribute("style", "color: red");
+        }"""
+    )
+
+    assert page.evaluate("window.ran") is None
+    assert len(console.complaints) >= 2
