@@ -13,6 +13,7 @@ All functions work on the caller's session and leave the commit to it.
 
 from service.tasks.rows.attempt import (
     claim,
+    claim_one,
     fail,
     give_back,
     is_held,
@@ -53,6 +54,7 @@ __all__ = [
     "cancel_running",
     "chain",
     "claim",
+    "claim_one",
     "counts",
     "depth",
     "dispatch",
