@@ -45,6 +45,7 @@ from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
+from service.minutes import keep_minutes
 from service.runtime import open_runtime
 from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
@@ -126,6 +127,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await engine.start()
         beside = [
             asyncio.create_task(keep_house(runtime), name="upkeep"),
+            asyncio.create_task(keep_minutes(runtime), name="minutes"),
             asyncio.create_task(_end_when_worn_out(app, engine), name="worn-out"),
         ]
         log.info("started", engine=settings.engine, threads=settings.pixel_threads)
