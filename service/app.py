@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service import __version__
 from service.api import (
     bulk,
+    events,
     files,
     images,
     items,
@@ -31,8 +33,10 @@ from service.api import (
     users,
 )
 from service.api.admission import Admission
+from service.api.closing import END_STREAMS
 from service.api.deps import Parts
 from service.api.ingest import Ingest
+from service.api.live import Follower
 from service.api.looks import Looks
 from service.api.observe import Faults, Observe
 from service.api.waiting import Waiting
@@ -42,6 +46,7 @@ from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
+from service.minutes import keep_minutes
 from service.runtime import open_runtime
 from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
@@ -52,13 +57,20 @@ log = structlog.get_logger(__name__)
 #: Response headers that a page on another origin may read.
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")
 #: What an upload page may send beyond the plain headers.
-ALLOWED = ("Content-Type", "X-Request-ID", "Range", "If-None-Match", "Idempotency-Key")
+ALLOWED = (
+    "Content-Type",
+    "X-Request-ID",
+    "Range",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
-    for noun in (images, files, users, items, notifications, bulk, overview, tasks, kinds):
+    for noun in (images, files, users, items, notifications, bulk, overview, tasks, kinds, events):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     app.include_router(dashboard(settings))
     return app
@@ -93,7 +105,7 @@ def create_worker_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open the runtime, then the engine; at the end drain, give back, close."""
     settings: Settings = app.state.settings
     await asyncio.to_thread(migrate, settings.database_url)
@@ -102,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = open_engine(runtime)
         waiting = Waiting()
         runtime.events.subscribe(waiting.on_event)
+        follower = Follower(runtime)
         neighbours = meet_neighbours(runtime, engine)
         app.state.parts = Parts(
             runtime,
@@ -111,16 +124,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Ingest(runtime),
             Looks(runtime),
             waiting,
+            follower,
         )
         await engine.start()
         beside = [
             asyncio.create_task(keep_house(runtime), name="upkeep"),
+            asyncio.create_task(keep_minutes(runtime), name="minutes"),
             asyncio.create_task(_end_when_worn_out(app, engine), name="worn-out"),
         ]
         log.info("started", engine=settings.engine, threads=settings.pixel_threads)
         try:
-            yield
+            yield {END_STREAMS: follower.stop}
         finally:
+            await follower.close()
             await engine.drain(settings.drain_seconds)
             await engine.stop()
             neighbours.close()

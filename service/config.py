@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         (), description="Origins whose pages may call the API, separated by commas; `*` for any."
     )
 
+    max_streams: int = Field(
+        1000,
+        ge=1,
+        description="Streams of events that may be open in each process before more get a 503.",
+    )
+
     database_url: str = Field(
         "sqlite:///data/pixmill.db",
         repr=False,  # it may hold a password
@@ -136,6 +142,11 @@ class Settings(BaseSettings):
     )
     keep_failed_tasks_seconds: float = Field(
         30 * DAY_SECONDS, ge=0, description="Age at which failed tasks are removed; 0: never."
+    )
+    keep_series_seconds: float = Field(
+        90 * DAY_SECONDS,
+        gt=0,
+        description="Age at which the minutes of finished tasks, which charts show, are removed.",
     )
     max_crashes: int = Field(
         2, ge=1, description="Times a task may crash its process before it is failed."

@@ -178,6 +178,10 @@ class TooBusy(CapacityError):
     code, title = "too_busy", "Too many uploads are under way"
 
 
+class TooManyStreams(CapacityError):
+    code, title = "too_many_streams", "Too many streams of events are open"
+
+
 class StorageFailed(CapacityError):
     code, title = "storage_failed", "The storage did not take it"
 

@@ -100,6 +100,7 @@ class Metrics:
             "route",
         )
         self.http_in_progress = self._own_gauge("http_requests_in_progress", "Requests under way.")
+        self.streams = self._own_gauge("event_streams", "Streams of events that are open.")
 
     def _declare_uploads(self) -> None:
         self.uploads = self._counter(

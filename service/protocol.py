@@ -11,6 +11,8 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.closing import ABORT, END_STREAMS
+
 #: Bytes and fields of a request's head: several times what browsers and proxies send.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 100
@@ -36,6 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """A new request begins on the connection."""
         self._in_head, self._head_bytes, self._fields = True, 0, 0
         super().on_message_begin()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. Raises: ValueError, which the parser turns into a refusal."""
@@ -48,6 +51,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head has come whole."""
         self._in_head = False
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """The server stops: what has no end of its own ends now."""
+        self.app_state.get(END_STREAMS, lambda: None)()
+        super().shutdown()
 
     def on_body(self, body: bytes) -> None:
         """Keep what came for whoever reads the body.

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import images, notifications, request_keys
+from service import images, minutes, notifications, request_keys
 from service.holding import hold_table
 from service.inserts import add_rows
 from service.models import Installation, new_id, now
@@ -55,6 +55,7 @@ async def keep_house(runtime: Runtime) -> None:
 async def prune(runtime: Runtime) -> int:
     """Remove what has been finished for long enough, batch by batch; return how many tasks."""
     settings = runtime.settings
+    counted = await minutes.keep(runtime)  # what goes is in the series
     removed = 0
     for status, seconds in (
         ("succeeded", settings.keep_tasks_seconds),
@@ -63,7 +64,7 @@ async def prune(runtime: Runtime) -> int:
     ):
         if not seconds:
             continue
-        before = now() - timedelta(seconds=seconds)
+        before = min(counted, now() - timedelta(seconds=seconds))
         count = await _in_batches(runtime, partial(_prune, status=status, before=before))
         runtime.metrics.pruned.labels(status).inc(count)
         removed += count
@@ -71,6 +72,8 @@ async def prune(runtime: Runtime) -> int:
         log.info("tasks_pruned", count=removed)
     before = now() - KEEP_KEYS
     await _in_batches(runtime, partial(request_keys.prune, before=before, limit=PRUNE_BATCH))
+    before = now() - timedelta(seconds=settings.keep_series_seconds)
+    await _in_batches(runtime, partial(rows.forget_minutes, before=before, limit=PRUNE_BATCH))
     return removed
 
 

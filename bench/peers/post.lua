@@ -1,23 +1,32 @@
--- wrk -s post.lua URL -- PHOTO STATUS: posts the photo as the form field `file`; counts every
--- answer that has not that status (wrk itself would let any below 400 pass).
+-- wrk -s post.lua URL -- PHOTO STATUS PAUSE: posts the photo as the form field `file`, or nothing
+-- where it is "-"; counts every answer that has not that status (wrk itself would let any below
+-- 400 pass). With a pause each connection rests before each request, up to twice as many ms.
 local threads = {}
 
 function setup(thread) table.insert(threads, thread) end
 
 function init(args)
-  local file = assert(io.open(args[1], "rb"))
+  wrk.method = "POST"
+  if args[1] ~= "-" then fill_in(args[1]) end
+  prepared = wrk.format()
+  expected = tonumber(args[2])
+  local pause = tonumber(args[3])
+  if pause > 0 then
+    delay = function() return math.random(0, 2 * pause) end
+  end
+  refused = 0
+  other = 0
+end
+
+function fill_in(path)
+  local file = assert(io.open(path, "rb"))
   local photo = file:read("*a")
   file:close()
   local boundary = "pixmill-bench-7MA4YWxkTrZu0gW"
-  wrk.method = "POST"
   wrk.headers["Content-Type"] = "multipart/form-data; boundary=" .. boundary
   wrk.body = "--" .. boundary .. "\r\n"
     .. 'Content-Disposition: form-data; name="file"; filename="photo.jpg"\r\n'
     .. "Content-Type: image/jpeg\r\n\r\n" .. photo .. "\r\n--" .. boundary .. "--\r\n"
-  prepared = wrk.format()
-  expected = tonumber(args[2])
-  refused = 0
-  other = 0
 end
 
 function request() return prepared end

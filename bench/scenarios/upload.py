@@ -5,10 +5,7 @@ One server process each, 16 connections (64 where memory is measured), driven by
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,13 +14,12 @@ from pathlib import Path
 from threading import Event, Thread
 from time import sleep
 
-from bench import corpus, lineup
+from bench import corpus, lineup, wrk
 from bench.client import Photo, UnexpectedAnswerError, Visitor
-from bench.debian import tool
 from bench.figures import Spread
 from bench.memory import Peak, watched
 from bench.options import Options, in_turn
-from bench.places import PEERS, scratch
+from bench.places import scratch
 from bench.report import Goal, Section, Table
 from bench.servers import Running, Server, running
 
@@ -151,7 +147,7 @@ def _check_one(server: Running, way: Way, body: Body) -> None:
 def _turn(server: Running, way: Way, body: Body, connections: int, seconds: float) -> Turn:
     url = f"http://127.0.0.1:{server.port}{way.path}"
     with Clearing(server.folder / "uploads", body.size) as cleared:
-        seen = _wrk(url, way.status, body, connections, seconds)
+        seen = wrk.post(url, way.status, connections, seconds, photo=body.file)
     faults = []
     if seen["refused"]:
         faults.append(f"{seen['refused']} answers were {seen['status']}, not {way.status}")
@@ -209,24 +205,6 @@ class Clearing:
         else:
             self.torn += 1
         os.unlink(file.path)
-
-
-def _wrk(url: str, status: int, body: Body, connections: int, seconds: float) -> dict[str, float]:
-    wrk = tool("wrk")
-    load = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "60s"]
-    script = ["-s", str(PEERS / "post.lua"), url, "--", str(body.file), str(status)]
-    done = subprocess.run(
-        [wrk.path, *load, *script],
-        env=os.environ | wrk.env,
-        capture_output=True,
-        text=True,
-        timeout=seconds + 120,
-    )
-    found = re.search(r"RESULT (\{.*\})", done.stdout)
-    if not found:
-        raise RuntimeError(f"wrk failed at {url}:\n{done.stdout}\n{done.stderr}")
-    seen: dict[str, float] = json.loads(found[1])
-    return seen
 
 
 def _rates_table(body: Body, turns: dict[str, list[Turn]]) -> Table:

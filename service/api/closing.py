@@ -18,6 +18,10 @@ LINGER_BYTES = 8 * 1024 * 1024
 
 #: Where in the ASGI scope the body's reader notes that it has read to the end.
 BODY_STATE = "pixmill.body"
+#: Where the server puts what cuts a request's connection at once.
+ABORT = "pixmill.abort"
+#: Where, in the lifespan's state, it finds what ends all streams when it stops.
+END_STREAMS = "pixmill.end_streams"
 
 
 class ClosingResponse(Response):

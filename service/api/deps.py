@@ -13,6 +13,7 @@ from starlette.background import BackgroundTasks
 from service.api import body
 from service.api.admission import Admission
 from service.api.ingest import Ingest
+from service.api.live.follower import Follower
 from service.api.looks import Looks
 from service.api.waiting import Waiting
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
@@ -37,6 +38,7 @@ class Parts:
     ingest: Ingest
     looks: Looks
     waiting: Waiting
+    follower: Follower
 
     def wake(self, background: BackgroundTasks, *task_ids: str) -> None:
         """After the response, tell the engine and its neighbours what was committed. A nudge

@@ -22,6 +22,9 @@ from service.models import new_id
 
 log = structlog.get_logger(__name__)
 
+#: Where the ASGI scope says that nobody will get a body.
+IS_HEAD = "pixmill.head"
+
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: A request's own id: this start, the process, and how many it has had. Unique, cheap, no secret.
@@ -46,7 +49,7 @@ class Observe:
         method = scope["method"]
         if method == "HEAD":
             # As GET, of which the server sends no body. Source: RFC 9110, section 9.3.2.
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", IS_HEAD: True}
         _strip_slash(scope)
         exchange = _Exchange(self._metrics(), method, scope, send)
         structlog.contextvars.clear_contextvars()

@@ -70,27 +70,27 @@ async def run(
     runtime: Runtime, site: Site, task_id: str, cancelled: Cancellation | None = None
 ) -> bool:
     """Claim the task and carry it out; False if it is not there to be claimed."""
-    claimed = await _claimed(runtime, site, task_id)
-    for task in claimed:
-        await carry_out(runtime, site, task, cancelled or Cancellation())
-    return bool(claimed)
+    task = await _claimed(runtime, site, task_id)
+    if task is None:
+        return False
+    await carry_out(runtime, site, task, cancelled or Cancellation())
+    return True
 
 
-async def _claimed(runtime: Runtime, site: Site, task_id: str) -> list[TaskRow]:
+async def _claimed(runtime: Runtime, site: Site, task_id: str) -> TaskRow | None:
     """The task, if it could be claimed. An interruption does not leave it with nobody."""
     claiming = asyncio.ensure_future(
         runtime.database.write(
-            rows.claim,
+            rows.claim_one,
+            task_id,
             worker=site.worker,
-            limit=1,
             lease_seconds=runtime.settings.lease_seconds,
-            only=task_id,
         )
     )
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:
-        for task in await claiming:
+        if task := await claiming:
             await runtime.database.write(partial(_let_go, runtime, task))
         raise
 

@@ -31,6 +31,7 @@ class TaskRow:
 
     id: str
     kind: str
+    lane: str
     payload: Mapping[str, Any]
     attempt: int
     max_attempts: int

@@ -45,7 +45,7 @@ def dispatch(session: Session, waiting: int = 0, at: datetime | None = None) -> 
 
 def claim(session: Session, *ids: str) -> None:
     for task_id in ids:
-        assert rows.claim(session, worker="w", limit=1, lease_seconds=30, only=task_id)
+        assert rows.claim_one(session, task_id, worker="w", lease_seconds=30)
 
 
 def test_so_many_are_handed_over_the_most_urgent_first(session: Session) -> None:
@@ -117,7 +117,8 @@ def test_what_is_cancelled_paused_or_not_yet_due_is_not_handed_over(session: Ses
 def test_a_task_given_back_is_handed_over_anew(session: Session) -> None:
     (task_id,) = add(session, 1)
     dispatch(session)
-    (task,) = rows.claim(session, worker="w", limit=1, lease_seconds=30, only=task_id)
+    task = rows.claim_one(session, task_id, worker="w", lease_seconds=30)
+    assert task
     rows.give_back(session, task)
 
     assert dispatch(session) == [task_id]

@@ -17,6 +17,7 @@ from service.errors import DatabaseFailed, DiskFull, Invalid
 from service.holding import hold
 from service.models import Item, now
 from service.tasks import rows
+from service.tasks.registry import Lane
 from tests import postgres
 from tests.postgres import Server
 from tests.servers import PATIENCE
@@ -37,7 +38,7 @@ async def database(database_url: str, anyio_backend: str) -> AsyncIterator[Datab
 
 
 def claim(session: Session) -> list[str]:
-    return [task.id for task in rows.claim(session, worker="w", limit=1, lease_seconds=30)]
+    return [task.id for task in rows.claim(session, {Lane.LIGHT: 1}, worker="w", lease_seconds=30)]
 
 
 def run(session: Session, statement: str) -> None:
@@ -157,7 +158,7 @@ async def test_due_times_and_leases_go_by_the_servers_clock(
     task_id = await fast.write(rows.enqueue, TEST, {})
 
     assert await database.write(claim) == []
-    (task,) = await fast.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+    (task,) = await fast.write(rows.claim, {Lane.LIGHT: 1}, worker="w", lease_seconds=30)
     assert (task.id, task.run_at > soon, task.started_at > soon) == (task_id, True, True)
     assert await fast.read(rows.lost, []) == []
     await asyncio.to_thread(fast.close)

@@ -45,13 +45,20 @@ def add(session: Session, **changes: Any) -> str:
     return rows.enqueue(session, changes.pop("kind", TEST), changes.pop("payload", {}), **changes)
 
 
-def claim(session: Session, /, limit: int = 10, **changes: Any) -> list[TaskRow]:
-    return rows.claim(session, **{"worker": "w1", "limit": limit, "lease_seconds": 30, **changes})
+def claim(
+    session: Session, /, limit: int = 10, lane: Lane = Lane.LIGHT, **changes: Any
+) -> list[TaskRow]:
+    return rows.claim(session, {lane: limit}, **{"worker": "w1", "lease_seconds": 30, **changes})
 
 
 def claim_one(session: Session, task_id: str, **changes: Any) -> TaskRow:
-    (task,) = claim(session, only=task_id, **changes)
+    task = try_to_claim(session, task_id, **changes)
+    assert task
     return task
+
+
+def try_to_claim(session: Session, task_id: str, **changes: Any) -> TaskRow | None:
+    return rows.claim_one(session, task_id, **{"worker": "w1", "lease_seconds": 30, **changes})
 
 
 def test_a_lease_is_held_until_somebody_else_has_the_task(session: Session) -> None:
@@ -121,7 +128,7 @@ def test_second_claim_of_a_running_task_loses(session: Session) -> None:
 
     assert len(claim(session)) == 1
     assert claim(session) == []
-    assert claim(session, only=task_id) == []
+    assert try_to_claim(session, task_id) is None
 
 
 async def _claim_from_two(url: str) -> list[str]:
@@ -497,7 +504,7 @@ def test_what_has_not_finished_can_be_cancelled(session: Session, status: str) -
     if status in ("waiting", "queued", "retrying"):
         assert rows.cancel(session, task_id)
         assert look(session, task_id).status == "cancelled"
-        assert claim(session, only=task_id) == []
+        assert try_to_claim(session, task_id) is None
     elif status == "running":
         assert rows.cancel(session, task_id) == []
         assert look(session, task_id).status == "running"
@@ -763,7 +770,7 @@ def test_tasks_of_a_paused_kind_stay_queued_until_it_is_resumed(session: Session
     rows.pause(session, "test")
 
     assert rows.paused(session) == {"test"}
-    assert claim(session, only=queued) == []
+    assert try_to_claim(session, queued) is None
     assert [one.id for one in claim(session)] == [other]
     assert rows.succeed(session, task, None), "what runs goes on"
     rows.resume(session, "test")

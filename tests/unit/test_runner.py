@@ -21,6 +21,7 @@ from service.storage import Blob
 from service.tasks import Cancellation, Retry, Work, enqueue, filters, queries, rows, runner, task
 from service.tasks.engines.children import Children
 from service.tasks.engines.threads import PixelThreads
+from service.tasks.registry import Lane
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +107,7 @@ async def finishes_when_interrupted(work: Work) -> None:
         assert work.cancelled.is_asked
 
 
+ONE = {Lane.LIGHT: 1}
 STUBBORN = (waits, fails_when_interrupted, finishes_when_interrupted)
 
 
@@ -168,7 +170,7 @@ async def test_a_wish_that_came_before_the_work_began_is_heeded(
     task_id = await stubborn.database.write(enqueue, waits, {})
     cancelled = Cancellation()
     cancelled.ask()
-    (row,) = await stubborn.database.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+    (row,) = await stubborn.database.write(rows.claim, ONE, worker="w", lease_seconds=30)
     await stubborn.database.write(rows.cancel, task_id)
 
     async with asyncio.timeout(10):
@@ -209,7 +211,7 @@ async def test_progress_is_written_now_and_then_and_not_at_each_report(
     stubborn: Runtime, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task_id = await stubborn.database.write(enqueue, waits, {})
-    (row,) = await stubborn.database.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+    (row,) = await stubborn.database.write(rows.claim, ONE, worker="w", lease_seconds=30)
     commits: list[None] = []
     event.listen(stubborn.database.engine, "commit", lambda _: commits.append(None))
 
@@ -231,7 +233,7 @@ async def test_statistics_that_run_already_count_what_is_written_meanwhile(
 ) -> None:
     await runtime.database.write(items.ensure, "7")
     await runtime.database.write(processing.recount, "7", None)
-    (row,) = await runtime.database.write(rows.claim, worker="w", limit=1, lease_seconds=30)
+    (row,) = await runtime.database.write(rows.claim, ONE, worker="w", lease_seconds=30)
 
     def receive(session: Session) -> None:
         probe = Probe("jpeg", "image/jpeg", 9, 9, 1, 1, False)

@@ -112,7 +112,8 @@ async def _finished(runtime: Runtime, age_seconds: float, end: str = "succeeded"
 
     def finish(session: Session) -> None:
         at = now() - timedelta(seconds=age_seconds)
-        (task,) = rows.claim(session, worker="w", limit=1, lease_seconds=30, only=message.task_id)
+        task = rows.claim_one(session, message.task_id, worker="w", lease_seconds=30)
+        assert task
         if end == "succeeded":
             rows.succeed(session, task, None, at)
         else:

@@ -21,6 +21,7 @@ from service.migrations import migrate
 from service.runtime import Runtime, open_runtime
 from service.tasks import Work, enqueue, rows, task
 from service.tasks.engines import EmbeddedEngine
+from service.tasks.registry import Lane
 
 #: Tasks a transaction where many are made beforehand.
 BATCH = 1000
@@ -60,7 +61,7 @@ class Commands:
         """Claims of one task, each in a transaction of its own."""
         for _ in range(count):
             claimed = await self._runtime.database.write(
-                rows.claim, worker="bench", limit=1, lease_seconds=LEASE_SECONDS
+                rows.claim, {Lane.LIGHT: 1}, worker="bench", lease_seconds=LEASE_SECONDS
             )
             assert len(claimed) == 1
 

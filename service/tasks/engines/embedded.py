@@ -42,7 +42,6 @@ HEED_SECONDS = 0.5
 class Running:
     """What occupies a place."""
 
-    lane: Lane
     row: TaskRow
     cancelled: Cancellation
 
@@ -158,36 +157,27 @@ class EmbeddedEngine:
         self._wake.clear()
         free = self._free()
         claimed, to_next = await self._runtime.database.write(self._claim, free)
-        for lane, task in claimed:
-            self._begin(lane, task)
+        for task in claimed:
+            self._begin(task)
         if not claimed:  # else there may be more: look again at once
             await self._wait_for_work(to_next)
         return True
 
     def _free(self) -> dict[Lane, int]:
-        taken = [one.lane for one in self._running.values()]
+        taken = [one.row.lane for one in self._running.values()]
         return {lane: places - taken.count(lane) for lane, places in self._places.items()}
 
-    def _claim(
-        self, session: Session, free: dict[Lane, int]
-    ) -> tuple[list[tuple[Lane, TaskRow]], float | None]:
+    def _claim(self, session: Session, free: dict[Lane, int]) -> tuple[list[TaskRow], float | None]:
         """What was claimed; where that is nothing, how long until the next task is due."""
         lease_seconds = self._settings.lease_seconds
-        claimed = [
-            (lane, task)
-            for lane, limit in free.items()
-            if limit
-            for task in rows.claim(
-                session, worker=self.worker, limit=limit, lease_seconds=lease_seconds, lane=lane
-            )
-        ]
+        claimed = rows.claim(session, free, worker=self.worker, lease_seconds=lease_seconds)
         return claimed, None if claimed else rows.seconds_to_next(session)
 
-    def _begin(self, lane: Lane, row: TaskRow) -> None:
+    def _begin(self, row: TaskRow) -> None:
         cancelled = Cancellation()
         attempt = runner.carry_out(self._runtime, self, row, cancelled)
         task = asyncio.create_task(attempt, name=row.id)
-        self._running[task] = Running(lane, row, cancelled)
+        self._running[task] = Running(row, cancelled)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:

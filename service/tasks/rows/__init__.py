@@ -13,6 +13,7 @@ All functions work on the caller's session and leave the commit to it.
 
 from service.tasks.rows.attempt import (
     claim,
+    claim_one,
     fail,
     give_back,
     is_held,
@@ -71,6 +72,7 @@ __all__ = [
     "chain",
     "chain_of",
     "claim",
+    "claim_one",
     "counts",
     "depth",
     "dispatch",

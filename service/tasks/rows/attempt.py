@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import CTE, bindparam, exists, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.models import TASKS, Task, new_id
+from service.prepared import Prepared
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.chains import cancel_next, release_next
 from service.tasks.rows.clock import time_of
+from service.tasks.rows.constants import constant, one_of
 from service.tasks.rows.statements import (
     RELEASED,
     changed,
@@ -23,23 +26,29 @@ from service.tasks.rows.statements import (
     is_running,
     mine,
     note,
-    row_of,
     running,
 )
 from service.tasks.words import Ended, Failure, TaskRow
 
-#: What a claim takes. A row that another claim is taking is passed over, not waited for.
-_DUE = (
-    select(TASKS.c.id)
-    .where(is_due, TASKS.c.run_at <= bindparam("now"))
-    .where(TASKS.c.lane == bindparam("of_lane"), is_not_paused)
-    # Each priority by itself: so what is scheduled for later is not read on the way to the next.
-    .where(TASKS.c.priority.in_([int(priority) for priority in Priority]))
-    .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-    .cte("due")
-)
+
+def _due(lane: Lane) -> CTE:
+    """What a claim takes of a lane, as many as its parameter says.
+
+    A row that another claim is taking is passed over, not waited for.
+    """
+    return (
+        select(TASKS.c.id)
+        .where(is_due, TASKS.c.run_at <= bindparam("now"))
+        .where(TASKS.c.lane == constant(lane), is_not_paused)
+        # Each priority by itself: what is scheduled for later is not read on the way to the next.
+        .where(one_of(TASKS.c.priority, Priority))
+        .order_by(TASKS.c.priority, TASKS.c.run_at, TASKS.c.id)
+        .limit(bindparam(lane.value))
+        .with_for_update(skip_locked=True)
+        .cte(f"due_{lane}")
+    )
+
+
 _TAKEN = {
     "status": "running",
     "attempt": TASKS.c.attempt + 1,
@@ -50,18 +59,25 @@ _TAKEN = {
     "progress": 0.0,
     "dispatched_at": None,
 }
-#: Carried out after every end of a task: built once, and past the mapper.
-_CLAIM = update(TASKS).where(TASKS.c.id.in_(select(_DUE.c.id))).values(_TAKEN).returning(*TASKS.c)
-_CLAIM_ONE = (
+_SEEN = [TASKS.c[field.name] for field in fields(TaskRow)]
+_CLAIM = Prepared(
+    update(TASKS)
+    .where(TASKS.c.id.in_(union_all(*(select(_due(lane).c.id) for lane in Lane))))
+    .values(_TAKEN)
+    .returning(*_SEEN)
+)
+_CLAIM_ONE = Prepared(
     update(TASKS)
     .where(TASKS.c.id == bindparam("only"), is_due, TASKS.c.run_at <= bindparam("now"))
     .where(is_not_paused)
     .values(_TAKEN)
-    .returning(*TASKS.c)
+    .returning(*_SEEN)
 )
 
-#: The usual end of an attempt; see `mine`.
-_SUCCEED = (
+_NEXT = TASKS.alias("next")
+#: The usual end of an attempt; see `mine`. It tells whether anything waits for it: few tasks are
+#: followed, and so all others are spared a statement.
+_SUCCEED = Prepared(
     update(TASKS)
     .where(*is_running, TASKS.c.id == bindparam("of_id"), TASKS.c.lease_token == bindparam("held"))
     .values(
@@ -74,32 +90,56 @@ _SUCCEED = (
         error_traceback=None,
         **RELEASED,
     )
+    .returning(
+        exists().where(
+            _NEXT.c.after_id == bindparam("of_id"), _NEXT.c.status == constant("waiting")
+        )
+    )
 )
 
 
 def claim(
     session: Session,
+    room: Mapping[Lane, int],
     *,
     worker: str,
-    limit: int,
     lease_seconds: float,
-    lane: Lane = Lane.LIGHT,
-    only: str | None = None,
     at: datetime | None = None,
 ) -> list[TaskRow]:
-    """Take up to `limit` due tasks of a lane, the most urgent first, or the one named `only`.
+    """Take due tasks, of each lane as many as it has `room` for, the most urgent first.
 
     Tasks of paused kinds are passed over.
     """
+    wanted = {lane.value: room.get(lane, 0) for lane in Lane}
+    return _taken(session, _CLAIM, wanted, worker, lease_seconds, at)
+
+
+def claim_one(
+    session: Session,
+    task_id: str,
+    *,
+    worker: str,
+    lease_seconds: float,
+    at: datetime | None = None,
+) -> TaskRow | None:
+    """Take that task; None if it is gone, taken, paused, or not due."""
+    taken = _taken(session, _CLAIM_ONE, {"only": task_id}, worker, lease_seconds, at)
+    return taken[0] if taken else None
+
+
+def _taken(
+    session: Session,
+    statement: Prepared,
+    wanted: Mapping[str, Any],
+    worker: str,
+    lease_seconds: float,
+    at: datetime | None,
+) -> list[TaskRow]:
     at = at or time_of(session)
     until = at + timedelta(seconds=lease_seconds)
-    taking = {"now": at, "by": worker, "token": new_id(), "until": until}
-    if only is None:
-        wanted = taking | {"of_lane": lane.value, "most": limit}
-        claimed = session.connection().execute(_CLAIM, wanted)
-    else:
-        claimed = session.connection().execute(_CLAIM_ONE, taking | {"only": only})
-    rows = sorted(map(row_of, claimed), key=lambda row: (row.priority, row.run_at, row.id))
+    taking = {"now": at, "by": worker, "token": new_id(), "until": until, **wanted}
+    rows = [TaskRow(*row) for row in statement.rows(session, taking)]
+    rows.sort(key=lambda row: (row.priority, row.run_at, row.id))
     notes = ((row.id, "claimed", {"attempt": row.attempt, "worker": worker}) for row in rows)
     note(session, at, *notes)
     return rows
@@ -139,10 +179,12 @@ def succeed(
     at = at or time_of(session)
     made = dict(result) if result is not None else None
     wanted = {"of_id": task.id, "held": task.lease_token, "made": made, "now": at}
-    if not session.connection().execute(_SUCCEED, wanted).rowcount:
+    recorded = _SUCCEED.first(session, wanted)
+    if recorded is None:
         return False
     note(session, at, (task.id, "succeeded", {"attempt": task.attempt}))
-    release_next(session, task.id, at)
+    if any(recorded):
+        release_next(session, task.id, at)
     return True
 
 

@@ -8,23 +8,24 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.orm import Session
 
 from service.models import Moment, Task
+from service.prepared import Prepared
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.clock import time_of
+from service.tasks.rows.constants import constant, one_of
 from service.tasks.rows.statements import is_due, is_not_paused
 from service.tasks.words import LIVE
 
-#: One look into the index for each of its beginnings: none reads more than a row. Built once,
-#: since an idle engine asks after every task.
+#: One look into the index for each of its beginnings: none reads more than a row.
 _FIRSTS = union_all(
     *(
         select(func.min(Task.run_at).label("run_at"))
-        .where(is_due, Task.lane == lane.value, Task.priority == int(priority))
+        .where(is_due, Task.lane == constant(lane), Task.priority == constant(priority))
         .where(Task.run_at > bindparam("at", type_=Moment), is_not_paused)
         for lane in Lane
         for priority in Priority
     )
 ).subquery()
-_NEXT_DUE = select(func.min(_FIRSTS.c.run_at))
+_NEXT_DUE = Prepared(select(func.min(_FIRSTS.c.run_at)))
 
 
 def depth(session: Session, limit: int, at: datetime | None = None) -> int:
@@ -74,12 +75,12 @@ def finished(session: Session) -> list[tuple[str, str, int]]:
 def seconds_to_next(session: Session, at: datetime | None = None) -> float | None:
     """How long until the next task that can be claimed becomes due; None if there is none."""
     at = at or time_of(session)
-    soonest: datetime | None = session.connection().scalar(_NEXT_DUE, {"at": at})
+    ((soonest,),) = _NEXT_DUE.rows(session, {"at": at})
     return (soonest - at).total_seconds() if soonest else None
 
 
 def _up_to(session: Session, limit: int, *conditions: ColumnElement[bool]) -> int:
     # Lane and priority are named for the index's sake, which then is all that is read.
-    every = Task.lane.in_(list(Lane)), Task.priority.in_([int(one) for one in Priority])
+    every = one_of(Task.lane, Lane), one_of(Task.priority, Priority)
     found = select(Task.id).where(is_due, *every, *conditions).limit(limit).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0

@@ -18,6 +18,7 @@ from service.holding import is_alone
 from service.models import Task
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.clock import time_of
+from service.tasks.rows.constants import one_of
 from service.tasks.rows.statements import is_due, is_not_paused, is_running
 
 #: Tasks of a lane that may be under way when none runs: enough to begin with.
@@ -104,7 +105,7 @@ def _due(lane: Lane, at: datetime) -> Select[str, str]:
         select(Task.id, Task.kind)
         .where(is_due, Task.lane == lane.value, Task.run_at <= at, is_not_paused)
         # Each priority by itself, as in a claim.
-        .where(Task.priority.in_([int(priority) for priority in Priority]))
+        .where(one_of(Task.priority, Priority))
         .order_by(Task.priority, Task.run_at, Task.id)
         .with_for_update(skip_locked=True)
     )

@@ -30,11 +30,14 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from service.inserts import add_row_unless_there
 from service.models import TASKS, Task, TaskMinute
+from service.tasks.rows.clock import time_of
 from service.tasks.words import FINAL
 
 SECONDS = 60
 #: Minutes that are counted in one statement.
 SPAN = 60
+#: A statement takes no longer, nor a transaction that is left alone.
+MINUTES_TO_COMMIT = 1
 
 _MINUTES = TaskMinute.metadata.tables[TaskMinute.__tablename__]
 
@@ -100,12 +103,16 @@ def begin_of(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * SECONDS, UTC)
 
 
-def unkept(session: Session, before: int) -> Sequence[Counted]:
-    """Count the next minutes that are not kept yet, of those that ended before minute `before`."""
+def unkept(session: Session) -> tuple[int, Sequence[Counted]]:
+    """Count the next minutes that are over and not kept yet; nothing when all are.
+
+    And the first minute that is not over: its last task may still be about to be committed.
+    """
+    over = minute_at(time_of(session)) - MINUTES_TO_COMMIT
     first = _first_with_any(session, _kept_until(session))
-    if first is None or first >= before:
-        return []
-    return _counted(session, first, min(first + SPAN, before))
+    if first is None or first >= over:
+        return over, []
+    return over, _counted(session, first, min(first + SPAN, over))
 
 
 def keep(session: Session, counted: Sequence[Counted]) -> None:

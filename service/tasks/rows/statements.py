@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, literal, select, update
+from sqlalchemy import ColumnElement, Row, Update, select, update
 from sqlalchemy.orm import Session
 
 from service.inserts import add_rows
 from service.models import TASKS, PausedKind, Task, TaskEvent
+from service.tasks.rows.constants import constant, one_of
 from service.tasks.words import DUE, Failure, TaskRow
 
-#: Literals and not parameters: so SQLite can see that a partial index serves.
-is_due = Task.status.in_([literal(status, literal_execute=True) for status in DUE])
-is_running = (Task.status == literal("running", literal_execute=True),)
+is_due = one_of(Task.status, DUE)
+is_running = (Task.status == constant("running"),)
 #: A task of a paused kind stays where it is.
 is_not_paused = Task.kind.not_in(select(PausedKind.kind))
 #: What a row no longer says once its attempt is over.
@@ -66,6 +66,7 @@ def row_of(task: Task | Row[Any]) -> TaskRow:
     return TaskRow(
         id=task.id,
         kind=task.kind,
+        lane=task.lane,
         payload=dict(task.payload),
         attempt=task.attempt,
         max_attempts=task.max_attempts,
@@ -78,5 +79,5 @@ def row_of(task: Task | Row[Any]) -> TaskRow:
         lease_token=task.lease_token or "",
         worker=task.worker or "",
         run_at=task.run_at,
-        started_at=task.started_at or task.created_at,
+        started_at=task.started_at or task.run_at,
     )
