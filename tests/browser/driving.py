@@ -40,6 +40,10 @@ from playwright.sync_api import (  # noqa: E402 - not before it is known to be t
 
 __all__ = ["Browser", "Console", "Page", "browsing", "enqueue_many", "expect", "opened", "without"]
 
+#: What a test waits for comes well within this, on a machine that is busy with other tests too.
+PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -86,7 +90,7 @@ def browsing() -> Iterator[Browser]:
 def opened(browser: Browser, url: str, console: Console, **options: Any) -> Iterator[Page]:
     """A page of its own, watched; nothing has been loaded yet."""
     context: BrowserContext = browser.new_context(base_url=url, **options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     console.watch(page)
     yield page

@@ -88,14 +88,14 @@ def test_the_image_of_a_task_is_shown_before_and_after(page: Page, server: Proce
 def test_filters_stand_in_the_address_and_follow_it_back_and_forth(
     page: Page, server: Process
 ) -> None:
-    ended(server, enqueue_many(server, failing.unforeseen, 2))
+    ended(server, enqueue_many(server, failing.endless, 2))
     ended(server, enqueue_many(server, failing.permanent, 1, Priority.HIGH))
     page.goto("/dashboard/tasks")
     page.get_by_role("checkbox", name="failed").check()
-    page.get_by_role("combobox", name="Kind").select_option("test.unforeseen")
+    page.get_by_role("combobox", name="Kind").select_option("test.endless")
 
     expect(rows(page)).to_have_count(2)
-    assert query(page) == {"status": ["failed"], "kind": ["test.unforeseen"]}
+    assert query(page) == {"status": ["failed"], "kind": ["test.endless"]}
     page.get_by_role("combobox", name="Kind").select_option("")
     page.get_by_role("combobox", name="Priority", exact=True).select_option("high")
     page.get_by_label("Error text").fill("no such receiver")
@@ -105,7 +105,7 @@ def test_filters_stand_in_the_address_and_follow_it_back_and_forth(
     page.go_back()
     page.go_back()
     page.go_back()
-    expect(page.get_by_role("combobox", name="Kind")).to_have_value("test.unforeseen")
+    expect(page.get_by_role("combobox", name="Kind")).to_have_value("test.endless")
     expect(page.get_by_label("Error text")).to_have_value("")
     expect(rows(page)).to_have_count(2)
     page.go_forward()
@@ -120,11 +120,20 @@ def test_filters_stand_in_the_address_and_follow_it_back_and_forth(
 def test_what_an_item_caused_is_a_link_away(page: Page, server: Process) -> None:
     ended(server, server.client.post("/items/caused?action=rename").json()["task_ids"])
     page.goto("/dashboard/items")
-    page.get_by_role("link", name="Tasks of item caused").click()
+    page.get_by_role("link", name="tasks of item caused").click()
 
     expect(rows(page).first).to_contain_text("item.")
     assert query(page) == {"subject_type": ["item"], "subject_id": ["caused"]}
     expect(page.get_by_label("with id")).to_have_value("caused")
+
+
+def test_what_a_user_caused_is_a_link_away(page: Page, server: Process) -> None:
+    user = server.client.post("/users", json={"email": "caused@example.com"}).json()
+    page.goto("/dashboard/users")
+    page.get_by_role("link", name="task that sends to caused@example.com").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("notification.send")
+    assert page.url.endswith(user["task_id"])
 
 
 def test_many_are_cancelled_after_a_question_that_names_their_number(
@@ -194,7 +203,11 @@ def test_failures_are_grouped_and_tried_again_together(page: Page, server: Proce
     ids = enqueue_many(server, failing.needs, 4, file=str(needed), journal=str(journal))
     assert set(ended(server, ids)) == {"failed"}
     page.goto("/dashboard/activity")
-    group = page.get_by_role("region", name="Failures").locator("tr").filter(has_text="test.needs")
+    group = (
+        page.get_by_role("region", name="Failures by error")
+        .locator("tr")
+        .filter(has_text="test.needs")
+    )
 
     expect(group).to_contain_text("delivery_refused")
     needed.touch()

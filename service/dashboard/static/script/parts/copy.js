@@ -19,7 +19,7 @@ export function copyButton(text, what) {
 /** A block of code with its button. */
 export function snippet(title, text) {
   return h("div", { class: "snippet", "data-copies": true },
-    h("div", { class: "row" }, h("h3", {}, title), copyButton(text, `the ${title}`)),
+    h("div", { class: "row" }, h("strong", {}, title), copyButton(text, `the ${title}`)),
     h("pre", { tabindex: 0, "aria-label": title }, h("code", {}, text)));
 }
 

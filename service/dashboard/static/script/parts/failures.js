@@ -11,7 +11,7 @@ import { table } from "./table.js";
 /** @param {any[]} groups @param {() => void} changed */
 export function failureTable(groups, changed) {
   if (!groups.length) return h("p", { class: "empty" }, "Nothing has failed.");
-  return table("Failures", ["Kind", "Error", "Tasks", "First", "Last", ""], groups.map((group) => {
+  return table("Failures by error", ["Kind", "Error", "Tasks", "First", "Last", "Retry"], groups.map((group) => {
     const filter = { status: "failed", kind: group.kind, error_code: group.code };
     return { key: `${group.kind} ${group.code}`, cells: [
       group.kind,

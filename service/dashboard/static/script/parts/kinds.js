@@ -10,7 +10,7 @@ import { badge } from "./status.js";
 import { table } from "./table.js";
 import { grid } from "./throughput.js";
 
-const COLUMNS = ["Kind", "Queued", "Retrying", "Running", "Succeeded", "Failed", "Wait", "Run", ""];
+const COLUMNS = ["Kind", "Queued", "Retrying", "Running", "Succeeded", "Failed", "Wait", "Run", "Pause"];
 
 /** @param {any[]} kinds @param {{step_seconds: number, points: any[]}} series @param {number} minutes @param {() => void} changed */
 export function kindTable(kinds, series, minutes, changed) {

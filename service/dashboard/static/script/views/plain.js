@@ -21,11 +21,20 @@ export const itemsView = (shown) => listView(shown, {
   ],
 });
 
-/** @param {import("../parts/region.js").Shown} shown */
+/**
+ * What a user caused are messages, known by their recipient: the newest of them are looked through.
+ * @param {import("../parts/region.js").Shown} shown
+ */
 export const usersView = (shown) => listView(shown, {
   title: "Users", path: "/users", empty: "No users yet.",
-  columns: ["Address", "Name", "Created", "Tasks"],
-  cells: (user) => [h("strong", {}, user.email), user.name ?? "–", age(user.created_at), tasksOf("user", user.id)],
+  columns: ["Address", "Name", "Created", "Newest message"],
+  load: async (wanted, signal) => {
+    const [users, messages] = await Promise.all([pages("/users", {}, wanted, signal), pages("/notifications", {}, 100, signal)]);
+    const newest = new Map(messages.items.reverse().map((one) => [one.recipient, one]));
+    return { ...users, items: users.items.map((user) => ({ ...user, message: newest.get(user.email) })) };
+  },
+  cells: ({ email, name, created_at: created, message }) =>
+    [h("strong", {}, email), name ?? "–", age(created), message ? [badge(message.status), " ", taskOf(message)] : "–"],
 });
 
 /** @param {import("../parts/region.js").Shown} shown */
@@ -35,21 +44,24 @@ export const notificationsView = (shown) => listView(shown, {
   cells: (one) => [
     h("strong", {}, one.recipient), one.subject || "–", one.channel,
     [badge(one.status), one.error && h("small", { class: "bad message" }, ` ${one.error.code}: ${one.error.message}`)],
-    age(one.created_at), h("a", { href: to("tasks", one.task_id) }, "its task"),
+    age(one.created_at), taskOf(one),
   ],
 });
 
 const tasksOf = (type, id) =>
-  h("a", { href: to("tasks", "", `?subject_type=${type}&subject_id=${encodeURIComponent(id)}`), "aria-label": `Tasks of ${type} ${id}` }, "its tasks");
+  h("a", { href: to("tasks", "", `?subject_type=${type}&subject_id=${encodeURIComponent(id)}`) }, "tasks", h("span", { class: "unseen" }, ` of ${type} ${id}`));
 
-function listView(shown, { title, path, empty, columns, cells }) {
+const taskOf = (message) =>
+  h("a", { href: to("tasks", message.task_id) }, "task", h("span", { class: "unseen" }, ` that sends to ${message.recipient}`));
+
+function listView(shown, { title, path, empty, columns, cells, load = (wanted, signal) => pages(path, {}, wanted, signal) }) {
   let wanted = PAGE;
   const more = () => {
     wanted += PAGE;
     list.refresh();
   };
   const list = region(shown, {
-    load: (signal) => pages(path, {}, wanted, signal),
+    load: (signal) => load(wanted, signal),
     draw: ({ items, next }) => [
       items.length ? table(title, columns, items.map((item) => ({ key: item.id, cells: cells(item) }))) : h("p", { class: "empty" }, empty),
       next && h("p", { class: "actions centred" }, h("button", { type: "button", onclick: more }, "Show more")),
