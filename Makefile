@@ -46,6 +46,10 @@ format: $(READY) ## Bring the code into form
 test-image: ## Build the container, run it, drive an upload through it
 	@tests/image/run
 
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures of the page anew (needs Chromium; fetches photographs)
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: torture
 torture: $(READY) ## Kill, stop and starve the service at every point, ten times; prints a ledger
 	@$(BIN)/python -m pytest -q -n 2 tests/torture --rounds 10

@@ -33,12 +33,23 @@ from playwright.sync_api import (  # noqa: E402 - not before it is known to be t
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Dialog,
     Page,
     expect,
     sync_playwright,
 )
 
-__all__ = ["Browser", "Console", "Page", "browsing", "enqueue_many", "expect", "opened", "without"]
+__all__ = [
+    "Browser",
+    "Console",
+    "Dialog",
+    "Page",
+    "browsing",
+    "enqueue_many",
+    "expect",
+    "opened",
+    "without",
+]
 
 #: What a test waits for comes well within this, on a machine that is busy with other tests too.
 PATIENCE_MS = 15_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.driving import Console, Page, expect
+from tests.browser.driving import Console, Dialog, Page, expect
 from tests.flow import failing
 from tests.pictures import picture_bytes
 from tests.servers import Process, until
@@ -178,7 +178,12 @@ def test_an_upload_shows_how_far_it_is_and_can_be_cancelled_and_tried_again(
 
 def test_leaving_in_the_middle_of_an_upload_is_asked_about_and_told_afterwards(page: Page) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
     page.goto("/dashboard")
     page.locator(".presets input").first.click()  # a browser asks only where something was done
     slow_down(page)

@@ -12,6 +12,7 @@ Only the standard library, so that it needs nothing but the machine's python3.
 import http.client
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -259,6 +260,17 @@ def check_upload(service: Service, picture: bytes) -> str:
     return image_id
 
 
+def check_page(service: Service) -> None:
+    """The page's files are data of the package, which a build can lose."""
+    status, headers, body = service.call("GET", "/dashboard")
+    kind, policy = headers.get_content_type(), headers["Content-Security-Policy"] or ""
+    check("the page is there", (status, kind) == (200, "text/html"), f"{len(body)} bytes")
+    check("under a strict policy", policy.startswith("default-src 'none';"))
+    named = re.findall(r'(?:src|href)="(/dashboard/static/[^"]+)"', body.decode())
+    answers = [service.call("GET", path)[0] for path in named]
+    check("with the files it names", bool(named) and {*answers} == {200}, ", ".join(named))
+
+
 def check_volumes(image: Image) -> None:
     for path, folder in image.volumes.items():
         files = [file for file in folder.rglob("*") if file.is_file()]
@@ -299,6 +311,7 @@ def drive(image: Image) -> None:
         check("starts and is ready", True, since(started))
         check_process(service)
         first = check_upload(service, picture)
+        check_page(service)
         check_volumes(image)
         rest = check_stop(service, [picture] * 4)
 

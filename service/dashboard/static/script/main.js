@@ -57,13 +57,11 @@ function mark(view) {
   }
 }
 
-const STATES = { connecting: "connecting", live: "live", polling: "polling", disconnected: "disconnected" };
-
 /** Whether the page hears of what happens. */
 function showState() {
   const pulse = document.getElementById("pulse");
   pulse.className = `pulse is-${live.state}`;
-  pulse.replaceChildren(h("span", { class: "dot", "aria-hidden": "true" }), STATES[live.state]);
+  pulse.replaceChildren(h("span", { class: "dot", "aria-hidden": "true" }), live.state);
 }
 
 /** How much there is to do, beside the dot. */

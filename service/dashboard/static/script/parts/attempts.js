@@ -14,7 +14,7 @@ const NOTES = { given_back: "given back at a stop", rescued: "its worker died" }
  * @param {{at: string, kind: string, detail: any}[]} events the oldest first
  * @returns {{attempt: number, worker: string, began: string, end: any}[]}
  */
-export function attemptsOf(events) {
+function attemptsOf(events) {
   const attempts = [];
   for (const { at, kind, detail } of events) {
     if (kind === "claimed") attempts.push({ attempt: detail.attempt, worker: detail.worker, began: at, end: null });

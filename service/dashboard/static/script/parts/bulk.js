@@ -9,7 +9,7 @@ import { say } from "./notices.js";
 const COUNTED = 1000;
 
 /** What may be done, to tasks of which statuses, and how it is said. */
-export const VERBS = {
+const VERBS = {
   retry: { statuses: ["failed", "cancelled"], word: "Retry", done: "tried again", why: "Each gets a new round of attempts." },
   cancel: { statuses: ["waiting", "queued", "running", "retrying"], word: "Cancel", done: "cancelled", why: "What has not begun is cancelled, with what waits for it; what runs is asked to stop." },
   priority: { statuses: ["waiting", "queued", "retrying"], word: "Set the priority of", done: "changed", why: "Those that run or have ended stay as they are." },

@@ -21,7 +21,7 @@ export function dropZone({ uploads, signal }) {
     return h("label", { class: capture ? "button camera" : "button strong" }, label, input);
   };
   const zone = h("section", { class: "drop", "aria-label": "Send images" },
-    h("p", { class: "invitation" }, h("strong", {}, "Drop images here"), " or paste them, or "),
+    h("p", {}, h("strong", {}, "Drop images here"), " or paste them, or "),
     h("p", { class: "actions" }, chooser("Choose images"), chooser("Take a photo", true)),
     presets, limits);
 

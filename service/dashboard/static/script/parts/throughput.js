@@ -26,7 +26,7 @@ export function throughput(series, minutes) {
     h("ul", { class: "legend" }, OUTCOMES.map((outcome, part) =>
       h("li", { class: `is-${outcome}` }, h("span", { class: `key bar-${outcome}`, "aria-hidden": "true" }), sign(outcome), `${number(totals[part])} ${outcome}`))),
     h("figure", {}, bars(`${words}.`, labelled, OUTCOMES.map((one) => `bar-${one}`)),
-      h("figcaption", {}, h("span", {}, clock(steps[0].at)), h("span", {}, `a bar is ${duration(series.step_seconds)}`), h("span", {}, "now"))),
+      h("figcaption", {}, h("span", {}, clock(steps[0].at)), h("span", {}, `a bar is ${duration(series.step_seconds)}, the tallest ${many(Math.max(...steps.map((step) => sum(step.parts))), "task")}`), h("span", {}, "now"))),
     h("details", {}, h("summary", {}, "As a table"),
       busy.length ? table("Tasks that ended, by time", ["From", ...OUTCOMES], busy.map(({ at, parts }) => ({ key: String(at), cells: [clock(at), ...parts.map(number)] })))
         : h("p", { class: "empty" }, "Nothing ended in this span.")),

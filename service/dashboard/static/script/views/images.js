@@ -3,7 +3,6 @@
 import { get } from "../api.js";
 import { calm } from "../calm.js";
 import { h } from "../dom.js";
-import { number } from "../format.js";
 import { morph } from "../morph.js";
 import { imageCard } from "../parts/card.js";
 import { dropZone } from "../parts/drop.js";
@@ -28,7 +27,7 @@ export function imagesView(shown) {
 
 /** The newest images, kept up to date; older ones on demand. */
 function openGallery({ live, uploads, signal }) {
-  const element = h("section", { class: "gallery-part", "aria-label": "Images", "aria-busy": "true" });
+  const element = h("section", { "aria-label": "Images", "aria-busy": "true" });
   /** @type {Map<string, any>} documents by id; ids are ordered by time */
   const images = new Map();
   const progress = new Map();

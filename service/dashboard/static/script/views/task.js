@@ -49,7 +49,7 @@ function page(task, path, changed) {
     facts(about(task)),
     chain(task),
     h("h2", {}, "Attempts"), attemptTable(task),
-    task.error?.traceback && h("details", { class: "trace" }, h("summary", {}, "Traceback of the last failure"), snippet("Traceback", task.error.traceback)),
+    task.error?.traceback && h("details", {}, h("summary", {}, "Traceback of the last failure"), snippet("Traceback", task.error.traceback)),
     task.result && h("details", {}, h("summary", {}, "Result"), snippet("Result", JSON.stringify(task.result, null, 2))),
     h("h2", {}, "Timeline"), timeline(task.events),
   ].filter(Boolean);
