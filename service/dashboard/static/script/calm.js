@@ -14,8 +14,11 @@ export function calm(work, gap, signal) {
     clearTimeout(timer);
     asked = null;
     busy = true;
-    await work();
-    busy = false;
+    try {
+      await work();
+    } finally {
+      busy = false;
+    }
     if (asked === "now") return ask("now");
     timer = setTimeout(() => {
       timer = 0;

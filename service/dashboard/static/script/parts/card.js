@@ -11,15 +11,15 @@ const CARD_PX = 480;
 
 /**
  * @param {any} image its document
- * @param {string} [preview] the picture of this page, until there is a variant
- * @param {number} [done] how far its task is
+ * @param {number | undefined} done how far its task is
+ * @param {import("../uploads.js").Uploads} uploads whose picture is shown until there is a variant
  */
-export function imageCard(image, preview, done) {
+export function imageCard(image, done, uploads) {
   const made = image.variants.filter((variant) => variant.status === "ready");
   const isAtWork = image.status === "received" || image.status === "processing";
   return h("li", { class: "card", "data-key": image.id, "data-status": image.status },
     h("a", { class: "shot", href: to("images", image.id), style: ground(image), "aria-label": `${image.filename}, ${image.status}` },
-      picture(closest(made, image)?.url ?? preview)),
+      picture(closest(made, image)?.url ?? uploads.previews.get(image.id), () => uploads.dropPreview(image.id))),
     h("div", { class: "caption" },
       h("a", { class: "name", href: to("images", image.id) }, image.filename),
       isAtWork
@@ -29,9 +29,9 @@ export function imageCard(image, preview, done) {
       image.error ? h("small", { class: "bad" }, image.error.message) : h("small", {}, summary(image, made))));
 }
 
-/** One picture, or nothing where a browser cannot show it. */
-function picture(address) {
-  return address && h("img", { src: address, alt: "", loading: "lazy", decoding: "async", onerror: (event) => event.currentTarget.remove() });
+/** One picture, or nothing where the browser cannot show it. */
+export function picture(src, drop) {
+  return src && h("img", { src, alt: "", loading: "lazy", onerror: (event) => (drop(), event.currentTarget.remove()) });
 }
 
 /** The mean colour stands there before the first variant does. */

@@ -8,7 +8,7 @@ import { refusal } from "./refusal.js";
 /** @param {import("./region.js").Shown} shown */
 export function dropZone({ uploads, signal }) {
   const limits = h("small", { class: "limits" }, " ");
-  const presets = h("fieldset", { class: "presets", hidden: true }, h("legend", {}, "Variants to make"));
+  const presets = h("fieldset", { class: "presets", hidden: true }, h("legend", {}, "Variants to make (none marked: all)"));
   let check = () => null;
 
   const send = (files) => {
@@ -52,7 +52,7 @@ function choice(recipe) {
     h("span", {}, recipe.name, " ", h("small", {}, size)));
 }
 
-/** The presets that are marked; none named means all of them, and so does marking none. */
+/** The presets that are marked. To name none asks for all. */
 function chosen(presets) {
   const boxes = [...presets.querySelectorAll("input")];
   const marked = boxes.filter((box) => box.checked);

@@ -2,13 +2,14 @@
 
 import { h } from "../dom.js";
 
-const STAYS_MS = 6000;
+const STAYS_MS = 5000;
+const READING_MS = 50;
 
 /** @param {string} sentence */
 export function say(sentence) {
   const notice = h("p", { class: "notice" }, sentence);
   document.getElementById("notices").append(notice);
-  setTimeout(() => notice.remove(), STAYS_MS);
+  setTimeout(() => notice.remove(), STAYS_MS + READING_MS * sentence.length);
 }
 
 /** Do something; a refusal is said, not thrown. Whether it was done. */

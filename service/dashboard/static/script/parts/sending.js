@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { bytes } from "../format.js";
 import { morph } from "../morph.js";
 import { isUnderWay } from "../uploads.js";
+import { picture } from "./card.js";
 import { refusal } from "./refusal.js";
 
 /** @param {import("./region.js").Shown} shown */
@@ -18,7 +19,7 @@ export function sendingList({ uploads, signal }) {
 function row(uploads, entry) {
   const { file } = entry;
   return h("li", { "data-key": String(entry.id), "data-state": entry.state },
-    entry.preview && h("img", { src: entry.preview, alt: "", width: 40, height: 40, onerror: (event) => event.currentTarget.remove() }),
+    picture(entry.preview, () => (entry.preview = "")),
     h("div", { class: "grow" },
       h("div", { class: "row" }, h("span", { class: "name" }, file.name), h("small", {}, words(entry))),
       isUnderWay(entry) && h("progress", { max: file.size || 1, value: entry.sent, "aria-label": `Sent of ${file.name}` }),

@@ -70,10 +70,10 @@ function tiles({ statuses }) {
 }
 
 /** Not being ready is an answer, not a refusal. */
-async function readiness(signal) {
-  const answer = await fetch("/readyz", { signal });
-  return answer.json();
-}
+const readiness = (signal) => get("/readyz", {}, signal).catch((answer) => {
+  if (answer.checks) return answer;
+  throw answer;
+});
 
 function checks({ checks: found }) {
   return h("p", { class: "checks", "aria-label": "Health" }, Object.entries(found).map(([name, word]) =>

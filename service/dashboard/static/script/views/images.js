@@ -17,7 +17,7 @@ export function imagesView(shown) {
   return {
     title: "Images",
     elements: [
-      h("h1", { class: "quiet" }, "Images"),
+      h("h1", { class: "unseen" }, "Images"),
       dropZone(shown),
       sendingList(shown),
       gallery,
@@ -36,7 +36,7 @@ function openGallery({ live, uploads, signal }) {
 
   const draw = () => {
     const sorted = [...images.values()].sort((one, other) => (one.id < other.id ? 1 : -1));
-    const cards = sorted.map((image) => imageCard(image, uploads.previews.get(image.id), progress.get(image.id)));
+    const cards = sorted.map((image) => imageCard(image, progress.get(image.id), uploads));
     morph(element, [
       trouble && !sorted.length ? refusal(trouble)
         : sorted.length ? h("ul", { class: "gallery" }, cards) : h("p", { class: "empty" }, "No images yet. The first one you send appears here."),
@@ -61,14 +61,17 @@ function openGallery({ live, uploads, signal }) {
     }
   };
   const { soon, now } = calm(async () => {
+    const known = new Set(images.keys());
     const page = await read({});
     if (signal.aborted) return;
     if (page) {
-      // What stands between the newest ones and is no longer there was deleted.
+      // What was known and is not among them was deleted. Where they do not reach down to what was
+      // known, others stand in between: begin anew.
       const oldest = page.next ? page.items.at(-1).id : "";
-      for (const id of images.keys()) if (id >= oldest) images.delete(id);
+      const isGap = page.next && !known.has(oldest);
+      for (const id of known) if (isGap || id >= oldest) images.delete(id);
       page.items.forEach(keep);
-      if (images.size <= PAGE) next = page.next;
+      if (isGap || !page.next) next = page.next;
     }
     draw();
   }, 700, signal);
