@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.browser.driving import Browser, Console, Page, enqueue_many, expect, opened
+from tests.browser.driving import Console, Page, enqueue_many, expect
 from tests.flow import failing
 from tests.servers import Process
 
-VIEWS = ("images", "activity", "tasks", "items", "users", "notifications")
+VIEWS = ("Images", "Activity", "Tasks", "Items", "Users", "Notifications")
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_phone_shows_a_view_without_scrolling_sideways(
-    phone: Page, server: Process, view: str
-) -> None:
+def test_a_phone_shows_every_view_without_scrolling_sideways(phone: Page, server: Process) -> None:
     enqueue_many(server, failing.unforeseen)
-    phone.goto(f"/dashboard/{view}")
-    expect(phone.get_by_role("heading", level=1)).to_be_attached()
-    expect(phone.locator("main [aria-busy]")).to_have_count(0)
-
-    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+    phone.goto("/dashboard")
+    for view in VIEWS:
+        phone.get_by_role("navigation").get_by_role("link", name=view).click()
+        expect(phone).to_have_title(f"{view} · Pixmill")
+        expect(phone.locator("main [aria-busy]")).to_have_count(0)
+        assert phone.evaluate("document.documentElement.scrollWidth") == 360, view
 
 
 def test_a_task_fits_a_phone_with_its_traceback(phone: Page, server: Process) -> None:
@@ -32,12 +28,12 @@ def test_a_task_fits_a_phone_with_its_traceback(phone: Page, server: Process) ->
     assert phone.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_the_dark_is_dark(browser: Browser, server: Process, console: Console) -> None:
+def test_the_dark_is_dark(page: Page) -> None:
+    page.goto("/dashboard")
     seen = {}
     for scheme in ("light", "dark"):
-        with opened(browser, server.url, console, color_scheme=scheme) as page:
-            page.goto("/dashboard")
-            seen[scheme] = page.evaluate(BACKGROUND)
+        page.emulate_media(color_scheme=scheme)
+        seen[scheme] = page.evaluate(BACKGROUND)
 
     assert seen == {"light": "rgb(246, 247, 247)", "dark": "rgb(16, 22, 21)"}
 

@@ -13,6 +13,7 @@ from tests.pictures import picture_bytes
 from tests.servers import Process, until
 
 JPEG = picture_bytes(size=(900, 600))
+SMALL = picture_bytes()
 #: Names that would be something else than names where they were taken for markup.
 HOSTILE = ["<img src=x onerror=alert(1)>.jpg", "\"'><script>alert(1).jpg", "&amp;<b>bold.jpg"]
 BYTES_A_SECOND = 40_000
@@ -112,7 +113,7 @@ def test_images_are_taken_by_dropping_and_by_pasting(page: Page) -> None:
                     : new ClipboardEvent("paste", {clipboardData: moved, bubbles: true});
                 document.body.dispatchEvent(made);
             }""",
-            [event, name, list(JPEG)],
+            [event, name, list(SMALL)],
         )
         expect(card(page, name)).to_have_attribute("data-status", "ready")
 
