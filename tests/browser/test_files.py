@@ -32,6 +32,12 @@ def source(path: str) -> str:
     return (FOLDER / path).read_text("utf-8")
 
 
+def test_the_start_tells_the_address_of_the_page(server: Process) -> None:
+    assert server.process.stdout is not None
+
+    assert next(server.process.stdout).split() == ["page", f"{server.url}/dashboard"]
+
+
 def test_the_root_leads_to_the_page(client: httpx.Client) -> None:
     answer = client.get("/")
 
