@@ -12,7 +12,7 @@ from bench import report
 from bench.options import Options
 from bench.places import RESULTS
 
-SCENARIOS = ("upload", "whole", "quality", "inprocess", "tasks", "requests", "recovery")
+SCENARIOS = ("upload", "whole", "quality", "inprocess", "tasks", "engines", "requests", "recovery")
 #: Load of the minute before the start above which somebody else is using the machine.
 BUSY = 0.3
 

@@ -113,7 +113,7 @@ class Station:
     def working(self) -> Iterator[None]:
         """A worker is up, or on its way."""
         if self.layer.worker:
-            with _process(self.layer.worker, self.folder, _environment(self.layer, self.marks)):
+            with started(self.layer.worker, self.folder, _environment(self.layer, self.marks)):
                 yield
         else:
             self.ask("start 0")
@@ -130,7 +130,7 @@ def station(layer: Layer, folder: Path) -> Iterator[Station]:
     folder.mkdir(exist_ok=True)
     with (
         Marks.opened(folder / "marks") as marks,
-        _process(layer.producer, folder, _environment(layer, marks), talks=True) as process,
+        started(layer.producer, folder, _environment(layer, marks), talks=True) as process,
     ):
         yield Station(layer, folder, marks, process)
 
@@ -201,7 +201,7 @@ def _environment(layer: Layer, marks: Marks) -> dict[str, str]:
 
 
 @contextmanager
-def _process(
+def started(
     command: tuple[str, ...], folder: Path, env: Mapping[str, str], *, talks: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
     pipe = subprocess.PIPE
@@ -229,7 +229,7 @@ def _redis(folder: Path) -> Iterator[str]:
     port = str(free_port())
     durable = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
     where = ("--port", port, "--bind", "127.0.0.1", "--dir", str(folder))
-    with _process((str(installs.redis()), *where, *durable), folder, clean_environment()):
+    with started((str(installs.redis()), *where, *durable), folder, clean_environment()):
         yield f"redis://127.0.0.1:{port}"
 
 

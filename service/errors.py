@@ -28,6 +28,7 @@ the task runner reads `transient` to decide whether another attempt can help.
     ├── CapacityError
     │   ├── QueueFull                   503     queue_full          yes
     │   ├── TooBusy                     503     too_busy            yes
+    │   ├── TooManyStreams              503     too_many_streams    yes
     │   ├── StorageFailed               503     storage_failed      yes
     │   ├── DatabaseFailed              503     database_failed     yes
     │   └── DiskFull                    507     disk_full           yes

@@ -298,7 +298,7 @@ class TaskEvent(Base):
 
 
 class TaskMinute(Base):
-    """What finished in one minute, of one kind, in one way; see `tasks.rows.series`."""
+    """What finished in one minute, of one kind, in one way; see `tasks.rows.minutes`."""
 
     __tablename__ = "task_minutes"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's

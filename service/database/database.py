@@ -7,7 +7,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -34,7 +35,7 @@ class _Job:
     """One piece of work on its way to the writer, and where its result goes."""
 
     work: Callable[[Session], Any]
-    result: Future[Any]
+    result: asyncio.Future[Any]
 
 
 class Database:
@@ -63,10 +64,9 @@ class Database:
         """
         if not all(writer.is_alive() for writer in self._writers):
             raise DatabaseFailed("The database is closed.")
-        job = _Job(lambda session: work(session, *args, **kwargs), Future())
-        self._jobs.put(job)
-        result: T = await asyncio.wrap_future(job.result)
-        return result
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(lambda session: work(session, *args, **kwargs), result))
+        return await result
 
     async def read(
         self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
@@ -118,13 +118,12 @@ class Database:
     def _commit(self, batch: list[_Job]) -> None:
         """Carry out a batch in one transaction; answer each job only after the commit."""
         # From here on a caller that stops waiting can no longer take its work back.
-        batch = [job for job in batch if job.result.set_running_or_notify_cancel()]
+        batch = [job for job in batch if not job.result.cancelled()]
         try:
             answers = self._transact(batch)
         except Exception as error:  # noqa: BLE001 - everything is undone
             answers = self._undone(batch, error)
-        for job, answer in zip(batch, answers, strict=True):
-            self._answer(job, answer)
+        self._answer(batch, [self._told(answer) for answer in answers])
 
     def _undone(self, batch: list[_Job], error: Exception) -> list[_Answer]:
         """What to answer when a batch failed: an error of one job's is found by running each."""
@@ -156,13 +155,21 @@ class Database:
             with connection.begin():
                 return [_carry_out(connection, job.work) for job in batch]
 
-    def _answer(self, job: _Job, answer: _Answer) -> None:
+    def _told(self, answer: _Answer) -> _Answer:
+        """Publish what was done; name what went wrong."""
         if answer.error is not None:
-            job.result.set_exception(self._named(answer.error))
-            return
+            return _Answer(error=self._named(answer.error))
         for event in answer.events:
             self._events.publish(event)
-        job.result.set_result(answer.value)
+        return answer
+
+    def _answer(self, batch: list[_Job], answers: list[_Answer]) -> None:
+        """Wake each event loop once, with all that is answered there."""
+        answered = list(zip(batch, answers, strict=True))
+        for loop in {job.result.get_loop() for job in batch}:
+            here = [(job, answer) for job, answer in answered if job.result.get_loop() is loop]
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, here)
 
     def _named(self, error: BaseException) -> BaseException:
         """Our error for one of the driver's; all others as they are."""
@@ -176,6 +183,16 @@ class _Answer:
     value: Any = None
     error: BaseException | None = None
     events: Sequence[Event] = ()
+
+
+def _settle(answered: Sequence[tuple[_Job, _Answer]]) -> None:
+    for job, answer in answered:
+        if job.result.done():  # whoever waited has gone
+            continue
+        if answer.error is not None:
+            job.result.set_exception(answer.error)
+        else:
+            job.result.set_result(answer.value)
 
 
 def _carry_out(connection: Connection, work: Callable[[Session], Any]) -> _Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from sqlalchemy import ColumnElement, select
@@ -110,7 +110,7 @@ def conditions(wanted: TasksWanted) -> list[Condition]:
     values = {
         Task.kind: wanted.kind,
         Task.priority: Priority.named(wanted.priority) if wanted.priority else None,
-        Task.subject_type: wanted.subject_type,
+        _type_of(wanted): wanted.subject_type,
         Task.subject_id: wanted.subject_id,
         Task.request_id: wanted.request_id,
         Task.error_code: wanted.error_code,
@@ -119,6 +119,11 @@ def conditions(wanted: TasksWanted) -> list[Condition]:
     status = [Task.status.in_(wanted.status)] if wanted.status else []
     text = [Task.error_message.icontains(wanted.error, autoescape=True)] if wanted.error else []
     return [*equal, *status, *text, *_times(wanted)]
+
+
+def _type_of(wanted: TasksWanted) -> Any:
+    """Without an id, nothing that the subjects' index could be used for: its order is no help."""
+    return Task.subject_type if wanted.subject_id else Task.subject_type.concat("")
 
 
 def _times(wanted: TasksWanted) -> list[Condition]:

@@ -34,12 +34,15 @@ def takes_anything(operation: dict[str, Any]) -> bool:
     return bool(operation.get("parameters")) or "requestBody" in operation
 
 
+#: Its answer has no end; `test_events.py` follows it.
+ENDLESS = "GET /events"
 #: Every operation, with requests as declared and, where it takes anything, with wrong ones.
 ASKED = [
     pytest.param(label, mode, id=f"{label} {mode.value}")
     for label, operation in OPERATIONS.items()
     for mode in GenerationMode
     if mode is GenerationMode.POSITIVE or takes_anything(operation.definition.raw)
+    if label != ENDLESS
 ]
 
 

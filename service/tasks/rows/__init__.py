@@ -29,12 +29,7 @@ from service.tasks.rows.control import cancel, cancel_about, retry, status_of
 from service.tasks.rows.counts import counts, depth, finished, scheduled, seconds_to_next
 from service.tasks.rows.dispatch import Dispatched, dispatch, take_back
 from service.tasks.rows.enqueue import Step, chain, enqueue
-from service.tasks.rows.overview import failure_groups, status_counts, unfinished_by_kind
-from service.tasks.rows.pauses import pause, paused, resume
-from service.tasks.rows.priorities import prioritise, prioritising
-from service.tasks.rows.prune import prune
-from service.tasks.rows.rescue import lost, rescue, workers
-from service.tasks.rows.series import (
+from service.tasks.rows.minutes import (
     SECONDS,
     Counted,
     begin_of,
@@ -44,6 +39,11 @@ from service.tasks.rows.series import (
     series,
     unkept,
 )
+from service.tasks.rows.overview import failure_groups, status_counts, unfinished_by_kind
+from service.tasks.rows.pauses import pause, paused, resume
+from service.tasks.rows.priorities import prioritise, prioritising
+from service.tasks.rows.prune import prune
+from service.tasks.rows.rescue import lost, rescue, workers
 from service.tasks.rows.statements import is_running
 from service.tasks.rows.stopping import asked_to_stop, cancel_running
 from service.tasks.words import DUE, FINAL, LIVE, STATUSES, Ended, Failure, Subject, TaskRow

@@ -136,7 +136,7 @@ def _new_since(session: Session, at: datetime) -> Sequence[str]:
 
 def _progress(session: Session) -> Mapping[str, float]:
     running = select(Task.id, Task.progress).where(*is_running).limit(MOST_RUNNING)
-    return dict(session.execute(running).tuples().all())
+    return dict(session.execute(running).all())
 
 
 def _transactions(session: Session) -> tuple[int, int]:
