@@ -32,7 +32,7 @@ const uploads = new Uploads();
 const main = document.getElementById("main");
 let current = null;
 
-/** @param {import("./router.js").Place} place */
+/** @param {Place} place */
 function show(place) {
   const [all, one] = VIEWS[place.view] ?? VIEWS.images;
   const view = place.id && one ? one : all;
@@ -52,8 +52,10 @@ function show(place) {
 function mark(view) {
   for (const link of document.querySelectorAll("header nav a")) {
     const [, , word = "images"] = link.pathname.split("/");
-    if (word === view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.removeAttribute("aria-current");
+    if (word !== view) continue;
+    link.setAttribute("aria-current", "page");
+    link.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 }
 

@@ -16,7 +16,7 @@ const STORE = "pixmill.sending";
  * @property {string[]} presets
  * @property {"waiting" | "sending" | "storing" | "refused" | "cancelled"} state
  * @property {number} sent bytes
- * @property {import("./api.js").Problem | null} problem
+ * @property {Problem | null} problem
  * @property {string} preview address of the picture in this page
  */
 

@@ -12,7 +12,7 @@ const CARD_PX = 480;
 /**
  * @param {any} image its document
  * @param {number | undefined} done how far its task is
- * @param {import("../uploads.js").Uploads} uploads whose picture is shown until there is a variant
+ * @param {Uploads} uploads whose picture is shown until there is a variant
  */
 export function imageCard(image, done, uploads) {
   const made = image.variants.filter((variant) => variant.status === "ready");

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { bytes, number } from "../format.js";
 import { refusal } from "./refusal.js";
 
-/** @param {import("./region.js").Shown} shown */
+/** @param {Shown} shown */
 export function dropZone({ uploads, signal }) {
   const limits = h("small", { class: "limits" }, " ");
   const presets = h("fieldset", { class: "presets", hidden: true }, h("legend", {}, "Variants to make (none marked: all)"));

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 
-/** @param {import("../api.js").Problem} problem */
+/** @param {Problem} problem */
 export function refusal(problem) {
   const request = problem.request_id && h("small", {}, `Request ${problem.request_id}`);
   return h("p", { class: "refusal", role: "alert" }, h("strong", {}, problem.title), " ", problem.message, " ", request);

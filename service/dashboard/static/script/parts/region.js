@@ -7,8 +7,8 @@ import { refusal } from "./refusal.js";
 
 /**
  * @typedef {object} Shown what a view is given for as long as it is shown
- * @property {import("../live.js").Live} live
- * @property {import("../uploads.js").Uploads} uploads
+ * @property {Live} live
+ * @property {Uploads} uploads
  * @property {AbortSignal} signal ends with the view
  */
 

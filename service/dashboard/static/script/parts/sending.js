@@ -7,7 +7,7 @@ import { isUnderWay } from "../uploads.js";
 import { picture } from "./card.js";
 import { refusal } from "./refusal.js";
 
-/** @param {import("./region.js").Shown} shown */
+/** @param {Shown} shown */
 export function sendingList({ uploads, signal }) {
   const list = h("ul", { class: "sending", "aria-label": "Uploads" });
   const draw = () => morph(list, uploads.entries.map((entry) => row(uploads, entry)));

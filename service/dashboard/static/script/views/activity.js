@@ -14,7 +14,7 @@ import { age } from "../times.js";
 
 const SLOW_MS = 5000;
 
-/** @param {import("../parts/region.js").Shown} shown @param {import("../router.js").Place} place */
+/** @param {Shown} shown @param {Place} place */
 export function activityView(shown, place) {
   const on = ["task"];
   let minutes = Number(place.query.get("minutes")) || 60;

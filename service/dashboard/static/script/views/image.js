@@ -15,7 +15,7 @@ import { taskTable } from "../parts/table.js";
 import { go, to } from "../router.js";
 import { exact } from "../times.js";
 
-/** @param {import("../parts/region.js").Shown} shown @param {import("../router.js").Place} place */
+/** @param {Shown} shown @param {Place} place */
 export function imageView(shown, { id }) {
   const mine = (detail) => detail.id === id || detail.subject?.id === id;
   const image = region(shown, {

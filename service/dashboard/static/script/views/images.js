@@ -11,7 +11,7 @@ import { sendingList } from "../parts/sending.js";
 
 const PAGE = 24;
 
-/** @param {import("../parts/region.js").Shown} shown */
+/** @param {Shown} shown */
 export function imagesView(shown) {
   const gallery = openGallery(shown);
   return {

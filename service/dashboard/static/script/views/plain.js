@@ -11,7 +11,7 @@ import { age } from "../times.js";
 
 const PAGE = 50;
 
-/** @param {import("../parts/region.js").Shown} shown */
+/** @param {Shown} shown */
 export const itemsView = (shown) => listView(shown, {
   title: "Items", path: "/items", empty: "No items yet. One comes into being when an upload or a request names it.",
   columns: ["Item", "Images", "Variants", "Size", "Last action", "Created", "Tasks"],
@@ -23,7 +23,7 @@ export const itemsView = (shown) => listView(shown, {
 
 /**
  * What a user caused are messages, known by their recipient: the newest of them are looked through.
- * @param {import("../parts/region.js").Shown} shown
+ * @param {Shown} shown
  */
 export const usersView = (shown) => listView(shown, {
   title: "Users", path: "/users", empty: "No users yet.",
@@ -37,7 +37,7 @@ export const usersView = (shown) => listView(shown, {
     [h("strong", {}, email), name ?? "–", age(created), message ? [badge(message.status), " ", taskOf(message)] : "–"],
 });
 
-/** @param {import("../parts/region.js").Shown} shown */
+/** @param {Shown} shown */
 export const notificationsView = (shown) => listView(shown, {
   title: "Notifications", path: "/notifications", empty: "No notifications yet.",
   columns: ["Recipient", "Subject", "Channel", "Status", "Created", "Task"],

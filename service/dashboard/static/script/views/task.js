@@ -15,7 +15,7 @@ import { to } from "../router.js";
 import { exact } from "../times.js";
 import { figures } from "./image.js";
 
-/** @param {import("../parts/region.js").Shown} shown @param {import("../router.js").Place} place */
+/** @param {Shown} shown @param {Place} place */
 export function taskView(shown, { id }) {
   const path = `/tasks/${encodeURIComponent(id)}`;
   const task = region(shown, {

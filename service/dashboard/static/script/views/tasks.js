@@ -11,7 +11,7 @@ import { go, to } from "../router.js";
 
 const PAGE = 50;
 
-/** @param {import("../parts/region.js").Shown} shown @param {import("../router.js").Place} place */
+/** @param {Shown} shown @param {Place} place */
 export function tasksView(shown, place) {
   let query = place.query;
   let wanted = PAGE;
@@ -43,7 +43,7 @@ export function tasksView(shown, place) {
     const there = new Set([...select.options].map((option) => option.value));
     select.append(...kinds.filter(({ name }) => !there.has(name)).map(({ name }) => h("option", { value: name }, name)));
   }, () => {});
-  return { title: "Tasks", follow, elements: [h("h1", {}, "Tasks"), form, bulk.element, list.element] };
+  return { title: "Tasks", follow, elements: [h("h1", {}, "Tasks"), h("details", { open: innerWidth > 768 }, h("summary", {}, "Filters"), form), bulk.element, list.element] };
 }
 
 /** What can be done with all that fit; a verb is there when it fits the statuses. */
