@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.browser.driving import Console, Page, enqueue_many, expect
 from tests.flow import failing
 from tests.servers import Process
 
 VIEWS = ("Images", "Activity", "Tasks", "Items", "Users", "Notifications")
+MARKUP = "<img src=x onerror=alert(1)>"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -67,6 +70,23 @@ def test_what_is_not_there_is_told_in_words(page: Page, console: Console) -> Non
     page.goto("/dashboard/tasks/nothing")
 
     expect(page.get_by_role("alert").first).to_contain_text("There is no task nothing.")
+
+
+@pytest.mark.parametrize(
+    ("view", "path", "sent"),
+    [
+        ("users", "/users", {"email": "eve@example.com", "name": MARKUP}),
+        ("notifications", "/notifications", {"recipient": MARKUP, "body": "-", "channel": "file"}),
+    ],
+)
+def test_what_clients_say_is_text(
+    page: Page, server: Process, view: str, path: str, sent: dict[str, str]
+) -> None:
+    server.client.post(path, json=sent).raise_for_status()
+    page.goto(f"/dashboard/{view}")
+
+    expect(page.locator("main").get_by_text(MARKUP, exact=True)).to_be_visible()
+    assert page.locator("main img").count() == 0
 
 
 def test_markup_from_elsewhere_does_nothing(page: Page, console: Console) -> None:

@@ -159,6 +159,18 @@ def test_many_are_cancelled_after_a_question_that_names_their_number(
     server.client.post("/kinds/test.third_time/resume").raise_for_status()
 
 
+def test_more_than_a_thousand_are_cancelled_by_their_filter(page: Page, server: Process) -> None:
+    server.client.post("/kinds/test.follows/pause").raise_for_status()
+    enqueue_many(server, failing.follows, 1050, journal="unused")
+    page.goto("/dashboard/tasks?status=queued&kind=test.follows")
+    page.get_by_role("button", name="Cancel all that fit").click()
+    page.get_by_role("button", name="Cancel 1,000 tasks or more").click()
+
+    expect(notices(page)).to_contain_text("1,050 tasks were cancelled.")
+    expect(page.locator("main .empty")).to_have_text("No task fits.")
+    server.client.post("/kinds/test.follows/resume").raise_for_status()
+
+
 def test_only_what_fits_the_statuses_is_offered(page: Page) -> None:
     page.goto("/dashboard/tasks?status=succeeded")
 
