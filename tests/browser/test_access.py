@@ -73,7 +73,7 @@ def ids(server: Process) -> dict[str, str]:
 
 @pytest.fixture
 def open_page(browser: Browser, server: Process, console: Console) -> Iterator[Page]:
-    with opened(browser, server.url, console, reduced_motion="reduce", bypass_csp=True) as page:
+    with opened(browser, server.url, console, bypass_csp=True) as page:
         yield page
 
 

@@ -16,6 +16,7 @@ SCRIPTS = [path for path in FILES if path.endswith(".js")]
 #: All that a browser loads for the page, uncompressed, in bytes.
 PAGE_BYTES = 100_000
 SCRIPT_LINES = 200
+LINE_LENGTH = 140
 #: Ways to make markup, or code, of text.
 UNSAFE = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
@@ -116,6 +117,7 @@ def test_a_script_is_short_and_says_what_it_is(path: str) -> None:
     lines = source(path).splitlines()
 
     assert len(lines) <= SCRIPT_LINES
+    assert max(map(len, lines)) <= LINE_LENGTH
     assert lines[0].startswith("/**")
 
 

@@ -189,7 +189,7 @@ def test_priorities_are_changed_one_by_one_and_together(page: Page, server: Proc
 
     expect(notices(page)).to_contain_text("The priority was changed.")
     assert server.client.get(f"/tasks/{first}").json()["priority"] == "high"
-    page.goto("/dashboard/tasks?kind=test.follows")
+    page.goto("/dashboard/tasks?status=queued&kind=test.follows")
     page.get_by_label("Set the priority of all that fit").select_option("low")
     page.get_by_role("button", name="Set the priority of 3 tasks to low").click()
     expect(rows(page).filter(has_text="low")).to_have_count(3)

@@ -193,7 +193,7 @@ def test_leaving_in_the_middle_of_an_upload_is_asked_about_and_told_afterwards(p
     page.reload()
 
     assert asked == ["beforeunload"]
-    expect(page.locator("#notices")).to_contain_text("torn.jpg was on its way")
+    expect(page.locator("#notices")).to_contain_text("left before it had sent torn.jpg")
     expect(page.locator(".sending li")).to_have_count(0)
     expect(card(page, "torn.jpg")).to_have_count(0)
     page.reload()

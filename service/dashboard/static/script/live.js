@@ -8,22 +8,31 @@ import { get } from "./api.js";
 
 const POLL_MS = 3000;
 const RECONNECT_MS = 15000;
+const OPENS_WITHIN_MS = 1000;
 
 export class Live extends EventTarget {
   state = "connecting";
   #source = null;
   #timer = 0;
   #again = 0;
+  /** Whether something may have happened that was not heard of. */
+  #missed = false;
+
+  /** Comes when the stream is open, or not to be waited for: what is read then misses nothing. */
+  ready = new Promise((come) => {
+    this.addEventListener("state", come, { once: true });
+    setTimeout(() => come((this.#missed ||= this.state === "connecting")), OPENS_WITHIN_MS);
+  });
 
   /** Listen while the page is looked at: a browser has few connections for all its tabs. */
   start() {
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#stop() : this.#resume()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#stop() : this.#connectAgain()));
     this.#connect();
   }
 
-  #resume() {
+  #connectAgain() {
+    this.#missed = true;
     this.#connect();
-    this.#tell("reset");
   }
 
   #stop() {
@@ -46,9 +55,10 @@ export class Live extends EventTarget {
   }
 
   #onOpen() {
+    const missed = this.#missed || this.#timer;
     clearTimeout(this.#timer);
-    const missed = this.#timer !== 0;
     this.#timer = 0;
+    this.#missed = false;
     this.#become("live");
     if (missed) this.#tell("reset");
   }
@@ -57,8 +67,7 @@ export class Live extends EventTarget {
   #onError() {
     if (this.#source.readyState === EventSource.CLOSED && !this.#again) {
       this.#again = setTimeout(() => {
-        this.#again = 0;
-        this.#connect();
+        this.#connectAgain();
         this.#poll();
       }, RECONNECT_MS);
     }

@@ -44,8 +44,9 @@ function show(place) {
   document.title = `${current.title} · Pixmill`;
   main.replaceChildren(...current.elements);
   mark(place.view);
-  if (!first) main.focus({ preventScroll: true });
-  if (!first) scrollTo(0, 0);
+  if (first) return;
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 /** Which of the views this is, for eyes and ears. */
@@ -80,17 +81,18 @@ function showDepth() {
   document.getElementById("pulse").before(element);
 }
 
-function start() {
+async function start() {
   live.addEventListener("state", showState);
   showState();
   const lost = uploads.interrupted();
   if (lost.length) {
-    say(`The page was left while ${lost.join(", ")} was on its way. What is not among the images has to be chosen again.`);
+    say(`The page was left before it had sent ${lost.join(", ")}. What is not among the images has to be chosen again.`);
   }
+  live.start();
+  await live.ready;
   startRouter(show);
   startTicking();
   showDepth();
-  live.start();
 }
 
 start();

@@ -10,14 +10,9 @@ const AT_ONCE = 3;
 const STORE = "pixmill.sending";
 
 /**
- * @typedef {object} Entry
- * @property {number} id
- * @property {File} file
- * @property {string[]} presets
- * @property {"waiting" | "sending" | "storing" | "refused" | "cancelled"} state
- * @property {number} sent bytes
- * @property {Problem | null} problem
- * @property {string} preview address of the picture in this page
+ * An upload: `sent` is in bytes, `preview` the address of its picture within this page.
+ * @typedef {{id: number, file: File, presets: string[], sent: number, problem: Problem | null, preview: string,
+ *   state: "waiting" | "sending" | "storing" | "refused" | "cancelled"}} Entry
  */
 
 export class Uploads extends EventTarget {
@@ -46,19 +41,17 @@ export class Uploads extends EventTarget {
     this.#proceed();
   }
 
-  /** @param {Entry} entry */
   cancel(entry) {
     this.#requests.get(entry.id)?.abort();
     this.#settle(entry, { state: "cancelled" });
   }
 
-  /** @param {Entry} entry */
   retry(entry) {
     Object.assign(entry, { state: "waiting", problem: null, sent: 0 });
     this.#proceed();
   }
 
-  /** Take it off the list. @param {Entry} entry */
+  /** Take it off the list. */
   forget(entry) {
     URL.revokeObjectURL(entry.preview);
     this.entries = this.entries.filter((one) => one !== entry);

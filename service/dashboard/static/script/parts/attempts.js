@@ -3,11 +3,15 @@
 import { h } from "../dom.js";
 import { between, duration } from "../format.js";
 import { exact, since } from "../times.js";
+import { empty, wrong } from "./pieces.js";
 import { badge } from "./status.js";
 import { table } from "./table.js";
 
 /** How an attempt ends, by the line that ends it, as a word of the statuses. */
-const ENDS = { succeeded: "succeeded", attempt_failed: "failed", failed: "failed", given_back: "queued", rescued: "retrying", cancelled: "cancelled" };
+const ENDS = {
+  succeeded: "succeeded", attempt_failed: "failed", failed: "failed",
+  given_back: "queued", rescued: "retrying", cancelled: "cancelled",
+};
 const NOTES = { given_back: "given back at a stop", rescued: "its worker died" };
 
 /**
@@ -26,14 +30,15 @@ function attemptsOf(events) {
 /** @param {any} task its document */
 export function attemptTable(task) {
   const attempts = attemptsOf(task.events);
-  if (!attempts.length) return h("p", { class: "empty" }, "No attempt yet.");
-  return table("Attempts", ["Attempt", "How it ended", "Began", "Took", "Worker"], attempts.map((one, at) => ({ key: String(at), cells: cells(one) })).reverse());
+  if (!attempts.length) return empty("No attempt yet.");
+  const rows = attempts.map((one, at) => ({ key: String(at), cells: cells(one) }));
+  return table("Attempts", ["Attempt", "How it ended", "Began", "Took", "Worker"], rows.reverse());
 }
 
 function cells({ attempt, worker, began, end }) {
   return [
     String(attempt),
-    end ? [badge(ENDS[end.kind], NOTES[end.kind]), end.code && h("small", { class: "bad message" }, ` ${end.code}: ${end.message}`)] : badge("running"),
+    end ? [badge(ENDS[end.kind], NOTES[end.kind]), end.code && wrong(end)] : badge("running"),
     exact(began),
     end ? duration(between(began, end.at)) : since(began),
     h("code", {}, worker ?? "–"),

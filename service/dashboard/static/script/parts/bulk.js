@@ -4,20 +4,32 @@ import { pages, post } from "../api.js";
 import { many, number } from "../format.js";
 import { confirmed } from "./dialog.js";
 import { say } from "./notices.js";
+import { UNFINISHED } from "./status.js";
 
 /** Tasks whose ids are read so that exactly those that were named are changed. */
 const COUNTED = 1000;
 
 /** What may be done, to tasks of which statuses, and how it is said. */
 const VERBS = {
-  retry: { statuses: ["failed", "cancelled"], word: "Retry", done: "tried again", why: "Each gets a new round of attempts." },
-  cancel: { statuses: ["waiting", "queued", "running", "retrying"], word: "Cancel", done: "cancelled", why: "What has not begun is cancelled, with what waits for it; what runs is asked to stop." },
-  priority: { statuses: ["waiting", "queued", "retrying"], word: "Set the priority of", done: "changed", why: "Those that run or have ended stay as they are." },
+  retry: {
+    statuses: ["failed", "cancelled"], word: "Retry", done: "tried again",
+    why: "Each gets a new round of attempts.",
+  },
+  cancel: {
+    statuses: UNFINISHED, word: "Cancel", done: "cancelled",
+    why: "What has not begun is cancelled, with what waits for it; what runs is asked to stop.",
+  },
+  priority: {
+    statuses: ["waiting", "queued", "retrying"], word: "Set the priority of", done: "changed",
+    why: "Those that run or have ended stay as they are.",
+  },
 };
 
 /** The statuses of a filter that a verb can do something about. */
-export const concerned = (verb, filter) =>
-  [filter.status ?? []].flat().length ? [filter.status].flat().filter((one) => VERBS[verb].statuses.includes(one)) : VERBS[verb].statuses;
+export function concerned(verb, { status = [] }) {
+  const { statuses } = VERBS[verb];
+  return status.length ? statuses.filter((one) => status.includes(one)) : statuses;
+}
 
 /**
  * Change all tasks that fit a filter, after a question that names their number.

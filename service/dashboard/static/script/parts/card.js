@@ -23,7 +23,7 @@ export function imageCard(image, done, uploads) {
     h("div", { class: "caption" },
       h("a", { class: "name", href: to("images", image.id) }, image.filename),
       isAtWork
-        ? h("progress", { max: 1, value: done ?? made.length / image.variants.length, "aria-label": `Progress of ${image.filename}` })
+        ? h("progress", { max: 1, value: done ?? 0, "aria-label": `Progress of ${image.filename}` })
         : h("span", { class: "row" }, badge(image.status), h("small", {}, age(image.created_at))),
       h("small", {}, `${number(image.width)} × ${number(image.height)} · ${bytes(image.size_bytes)}`),
       image.error ? h("small", { class: "bad" }, image.error.message) : h("small", {}, summary(image, made))));

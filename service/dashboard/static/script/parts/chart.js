@@ -47,7 +47,8 @@ function hatch() {
  */
 export function spark(title, values, most = []) {
   const top = Math.max(...values, ...most, 1e-9);
-  const path = (numbers) => numbers.map((value, at) => value > 0 && `M${at} 24V${(24 - Math.max(1.5, (value / top) * 23)).toFixed(1)}h.8V24Z`).filter(Boolean).join("");
+  const bar = (value, at) => (value > 0 ? `M${at} 24V${(24 - Math.max(1.5, (value / top) * 23)).toFixed(1)}h.8V24Z` : "");
+  const path = (numbers) => numbers.map(bar).join("");
   return s("svg", { class: "spark", viewBox: `0 0 ${values.length} 24`, preserveAspectRatio: "none", role: "img", "aria-label": title },
     s("path", { class: "pale", d: path(most) }), s("path", { d: path(values) }));
 }

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { say } from "./notices.js";
+import { button, unseen } from "./pieces.js";
 
 /** A button that copies `text`; `what` says of what. */
 export function copyButton(text, what) {
@@ -13,7 +14,7 @@ export function copyButton(text, what) {
     await navigator.clipboard.writeText(text);
     say(`Copied ${what}.`);
   };
-  return h("button", { class: "small", type: "button", onclick: copy, "aria-label": `Copy ${what}` }, "Copy");
+  return button(["Copy", unseen(` ${what}`)], copy, { class: "small" });
 }
 
 /** A block of code with its button. */

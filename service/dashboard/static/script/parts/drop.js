@@ -5,7 +5,6 @@ import { h } from "../dom.js";
 import { bytes, number } from "../format.js";
 import { refusal } from "./refusal.js";
 
-/** @param {Shown} shown */
 export function dropZone({ uploads, signal }) {
   const limits = h("small", { class: "limits" }, " ");
   const presets = h("fieldset", { class: "presets", hidden: true }, h("legend", {}, "Variants to make (none marked: all)"));
@@ -27,10 +26,11 @@ export function dropZone({ uploads, signal }) {
 
   acceptDrops(zone, send, signal);
   document.addEventListener("paste", (event) => event.clipboardData.files.length && send(event.clipboardData.files), { signal });
-  Promise.all([get("/limits", {}, signal), get("/presets", {}, signal)]).then(([allowed, recipes]) => {
-    limits.textContent = `Up to ${bytes(allowed.max_upload_bytes)} and ${number(allowed.max_pixels / 1e6)} megapixels each: ${allowed.formats.join(", ")}.`;
+  Promise.all([get("/limits", {}, signal), get("/presets", {}, signal)]).then(([allowed, offered]) => {
+    const [size, megapixels] = [bytes(allowed.max_upload_bytes), number(allowed.max_pixels / 1e6)];
+    limits.textContent = `Up to ${size} and ${megapixels} megapixels each: ${allowed.formats.join(", ")}.`;
     check = (file) => tooLarge(file, allowed.max_upload_bytes);
-    presets.append(...recipes.map(choice));
+    presets.append(...offered.map(choice));
     presets.hidden = false;
   }).catch((problem) => problem.code && limits.replaceChildren(refusal(problem)));
   return zone;
@@ -45,11 +45,11 @@ function acceptDrops(zone, send, signal) {
   on("drop", (event) => (mark(false), send(event.dataTransfer.files)));
 }
 
-function choice(recipe) {
-  const resize = recipe.operations.find((one) => one.op === "resize");
+function choice(preset) {
+  const resize = (preset.recipe ?? preset).operations.find((one) => one.op === "resize");
   const size = resize ? [resize.width, resize.height].map((side) => side ?? "auto").join(" × ") : "";
-  return h("label", { class: "check" }, h("input", { type: "checkbox", name: recipe.name, checked: true }),
-    h("span", {}, recipe.name, " ", h("small", {}, size)));
+  return h("label", { class: "check" }, h("input", { type: "checkbox", name: preset.name, checked: true }),
+    h("span", {}, preset.name, " ", h("small", {}, size)));
 }
 
 /** The presets that are marked. To name none asks for all. */

@@ -1,11 +1,12 @@
 /** The kinds of tasks: how much of each there is, how fast it goes, pause and resume. */
 
-import { post } from "../api.js";
+import { post, search } from "../api.js";
 import { h } from "../dom.js";
 import { capped, duration, number } from "../format.js";
 import { to } from "../router.js";
 import { spark, sum } from "./chart.js";
 import { attempt } from "./notices.js";
+import { button, unseen } from "./pieces.js";
 import { badge } from "./status.js";
 import { table } from "./table.js";
 import { grid } from "./throughput.js";
@@ -28,21 +29,22 @@ export function kindTable(kinds, series, minutes, changed) {
 }
 
 function link(kind, status) {
-  const count = kind[status];
-  return count ? h("a", { href: to("tasks", "", `?status=${status}&kind=${encodeURIComponent(kind.kind)}`) }, capped(count, kind.capped)) : "0";
+  const address = to("tasks", "", search({ status, kind: kind.kind }));
+  return kind[status] ? h("a", { href: address }, capped(kind[status], kind.capped)) : "0";
 }
 
 function trend(steps, outcome, kind) {
   const values = steps.map((point) => point?.[outcome] ?? 0);
   const total = sum(values);
-  return h("span", { class: `trend is-${outcome}` }, h("span", { class: "figure" }, number(total)), total > 0 && spark(`${number(total)} of ${kind} ${outcome}`, values));
+  return h("span", { class: `trend is-${outcome}` }, h("span", { class: "figure" }, number(total)),
+    total > 0 && spark(`${number(total)} of ${kind} ${outcome}`, values));
 }
 
 /** The mean over the span, the means step by step, and the longest of each step behind them. */
 function seconds(steps, what, title) {
   const there = steps.filter((point) => Number.isFinite(point?.[what].mean));
   if (!there.length) return "–";
-  const ended = (point) => point.succeeded + point.failed + point.cancelled || 1;
+  const ended = (point) => point.succeeded + point.failed;
   const mean = sum(there.map((point) => point[what].mean * ended(point))) / sum(there.map(ended));
   const most = Math.max(...there.map((point) => point[what].max));
   const words = `${title}: ${duration(mean)} on average, ${duration(most)} at most`;
@@ -54,5 +56,5 @@ function pauseButton(kind, changed) {
   const verb = kind.paused ? "resume" : "pause";
   const done = kind.paused ? `${kind.kind} goes on.` : `${kind.kind} is paused: what runs goes on, nothing new begins.`;
   const act = async () => (await attempt(() => post(`/kinds/${encodeURIComponent(kind.kind)}/${verb}`), done)) && changed();
-  return h("button", { class: "small", type: "button", "aria-label": `${kind.paused ? "Resume" : "Pause"} ${kind.kind}`, onclick: act }, kind.paused ? "Resume" : "Pause");
+  return button([kind.paused ? "Resume" : "Pause", unseen(` ${kind.kind}`)], act, { class: "small" });
 }

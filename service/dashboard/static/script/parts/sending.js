@@ -5,9 +5,9 @@ import { bytes } from "../format.js";
 import { morph } from "../morph.js";
 import { isUnderWay } from "../uploads.js";
 import { picture } from "./card.js";
+import { button, unseen } from "./pieces.js";
 import { refusal } from "./refusal.js";
 
-/** @param {Shown} shown */
 export function sendingList({ uploads, signal }) {
   const list = h("ul", { class: "sending", "aria-label": "Uploads" });
   const draw = () => morph(list, uploads.entries.map((entry) => row(uploads, entry)));
@@ -25,12 +25,12 @@ function row(uploads, entry) {
       isUnderWay(entry) && h("progress", { max: file.size || 1, value: entry.sent, "aria-label": `Sent of ${file.name}` }),
       entry.problem && refusal(entry.problem)),
     isUnderWay(entry)
-      ? button("Cancel", entry, () => uploads.cancel(entry))
-      : [button("Retry", entry, () => uploads.retry(entry)), button("Dismiss", entry, () => uploads.forget(entry))]);
+      ? act("Cancel", entry, () => uploads.cancel(entry))
+      : [act("Retry", entry, () => uploads.retry(entry)), act("Dismiss", entry, () => uploads.forget(entry))]);
 }
 
-const button = (verb, entry, onclick) =>
-  h("button", { class: "small", type: "button", "aria-label": `${verb} ${entry.file.name}`, "data-key": verb, onclick }, verb);
+const act = (verb, entry, onclick) =>
+  button([verb, unseen(` ${entry.file.name}`)], onclick, { class: "small", "data-key": verb });
 
 function words({ state, sent, file }) {
   return {

@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 
 const SIGNS = {
   waiting: "◌", queued: "○", running: "◐", retrying: "↻", succeeded: "✓", failed: "✕", cancelled: "⊘",
-  received: "○", processing: "◐", ready: "✓", pending: "○", sent: "✓", paused: "‖", resumed: "▸",
+  received: "○", processing: "◐", ready: "✓", pending: "○", sent: "✓", paused: "‖",
 };
 
 /** In the order of a task's life. */

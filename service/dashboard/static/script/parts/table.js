@@ -1,9 +1,11 @@
 /** Tables whose cells carry the names of their columns, for narrow screens. */
 
+import { search } from "../api.js";
 import { h } from "../dom.js";
 import { between, duration, short } from "../format.js";
 import { to } from "../router.js";
 import { age, since } from "../times.js";
+import { empty, wrong } from "./pieces.js";
 import { badge, progress } from "./status.js";
 
 /**
@@ -21,9 +23,9 @@ export function table(caption, columns, rows) {
 }
 
 /** Tasks as a table. */
-export function taskTable(tasks, { caption, empty = "No tasks." }) {
-  if (!tasks.length) return h("p", { class: "empty" }, empty);
-  const columns = ["Task", "Status", "Kind", "About", "Priority", "Attempt", "Began", "Took"];
+export function taskTable(tasks, { caption, none = "No tasks." }) {
+  if (!tasks.length) return empty(none);
+  const columns = ["Task", "Status", "Kind", "About", "Priority", "Attempt", "Enqueued", "Took"];
   return table(caption, columns, tasks.map((task) => ({ key: task.id, status: task.status, cells: cells(task) })));
 }
 
@@ -31,7 +33,7 @@ function cells(task) {
   return [
     h("a", { href: to("tasks", task.id) }, h("code", {}, short(task.id))),
     [badge(task.status), task.cancel_requested_at && task.status === "running" && h("small", {}, " to stop"),
-      task.error && task.status !== "succeeded" && h("small", { class: "bad message" }, `${task.error.code}: ${task.error.message}`)],
+      task.error && task.status !== "succeeded" && wrong(task.error)],
     task.kind,
     subject(task.subject),
     task.priority,
@@ -41,12 +43,14 @@ function cells(task) {
   ];
 }
 
+/** Where the tasks about something are listed. */
+export const tasksAbout = (type, id) => to("tasks", "", search({ subject_type: type, subject_id: id }));
+
 /** What it is about, as a link where there is a view of it. */
 export function subject(what) {
   if (!what) return "–";
   const words = `${what.type} ${short(what.id)}`;
-  const query = `?subject_type=${encodeURIComponent(what.type)}&subject_id=${encodeURIComponent(what.id)}`;
-  return h("a", { href: what.type === "image" ? to("images", what.id) : to("tasks", "", query) }, words);
+  return h("a", { href: what.type === "image" ? to("images", what.id) : tasksAbout(what.type, what.id) }, words);
 }
 
 function took(task) {

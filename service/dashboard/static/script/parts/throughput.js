@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { clock, duration, many, number } from "../format.js";
 import { bars, sum } from "./chart.js";
+import { fold } from "./pieces.js";
 import { sign } from "./status.js";
 import { table } from "./table.js";
 
@@ -17,19 +18,22 @@ export function spans(minutes, choose) {
 
 /** @param {{step_seconds: number, points: any[]}} series @param {number} minutes */
 export function throughput(series, minutes) {
-  const steps = grid(series, minutes).map(([at, points]) => ({ at, parts: OUTCOMES.map((outcome) => sum(points.map((point) => point[outcome]))) }));
+  const parts = (points) => OUTCOMES.map((outcome) => sum(points.map((point) => point[outcome])));
+  const steps = grid(series, minutes).map(([at, points]) => ({ at, parts: parts(points) }));
   const totals = OUTCOMES.map((_, part) => sum(steps.map((step) => step.parts[part])));
   const words = `${many(totals[0], "task")} succeeded, ${number(totals[1])} failed, ${number(totals[2])} were cancelled`;
-  const labelled = steps.map(({ at, parts }) => ({ parts, label: `${clock(at)}: ${OUTCOMES.map((one, part) => `${parts[part]} ${one}`).join(", ")}` }));
-  const busy = steps.filter((step) => sum(step.parts)).reverse();
+  const label = (step) => `${clock(step.at)}: ${OUTCOMES.map((one, part) => `${step.parts[part]} ${one}`).join(", ")}`;
+  const most = Math.max(...steps.map((step) => sum(step.parts)));
+  const row = (step) => ({ key: String(step.at), cells: [clock(step.at), ...step.parts.map(number)] });
+  const busy = steps.filter((step) => sum(step.parts)).reverse().map(row);
   return [
     h("ul", { class: "legend" }, OUTCOMES.map((outcome, part) =>
-      h("li", { class: `is-${outcome}` }, h("span", { class: `key bar-${outcome}`, "aria-hidden": "true" }), sign(outcome), `${number(totals[part])} ${outcome}`))),
-    h("figure", {}, bars(`${words}.`, labelled, OUTCOMES.map((one) => `bar-${one}`)),
-      h("figcaption", {}, h("span", {}, clock(steps[0].at)), h("span", {}, `a bar is ${duration(series.step_seconds)}, the tallest ${many(Math.max(...steps.map((step) => sum(step.parts))), "task")}`), h("span", {}, "now"))),
-    h("details", {}, h("summary", {}, "As a table"),
-      busy.length ? table("Tasks that ended, by time", ["From", ...OUTCOMES], busy.map(({ at, parts }) => ({ key: String(at), cells: [clock(at), ...parts.map(number)] })))
-        : h("p", { class: "empty" }, "Nothing ended in this span.")),
+      h("li", { class: `is-${outcome}` }, h("span", { class: `key bar-${outcome}`, "aria-hidden": "true" }),
+        sign(outcome), `${number(totals[part])} ${outcome}`))),
+    h("figure", {}, bars(`${words}.`, steps.map((step) => ({ ...step, label: label(step) })), OUTCOMES.map((one) => `bar-${one}`)),
+      h("figcaption", {}, [clock(steps[0].at), `a bar is ${duration(series.step_seconds)}, the tallest ${many(most, "task")}`, "now"]
+        .map((text) => h("span", {}, text)))),
+    fold("As a table", table("Tasks that ended, by time", ["From", ...OUTCOMES], busy)),
   ];
 }
 

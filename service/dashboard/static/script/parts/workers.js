@@ -4,12 +4,13 @@ import { h } from "../dom.js";
 import { many, short } from "../format.js";
 import { to } from "../router.js";
 import { since } from "../times.js";
+import { empty } from "./pieces.js";
 import { progress, sign } from "./status.js";
 import { subject } from "./table.js";
 
 /** @param {{worker: string, tasks: any[]}[]} workers */
 export function workerList(workers) {
-  if (!workers.length) return h("p", { class: "empty" }, "Nobody works on anything right now.");
+  if (!workers.length) return empty("Nobody works on anything right now.");
   return h("ul", { class: "workers" }, workers.map(({ worker, tasks }) =>
     h("li", { "data-key": worker },
       h("h3", {}, worker, " ", h("small", {}, many(tasks.length, "task"))),

@@ -14,7 +14,6 @@ import { age } from "../times.js";
 
 const SLOW_MS = 5000;
 
-/** @param {Shown} shown @param {Place} place */
 export function activityView(shown, place) {
   const on = ["task"];
   let minutes = Number(place.query.get("minutes")) || 60;
@@ -77,5 +76,8 @@ const readiness = (signal) => get("/readyz", {}, signal).catch((answer) => {
 
 function checks({ checks: found }) {
   return h("p", { class: "checks", "aria-label": "Health" }, Object.entries(found).map(([name, word]) =>
-    h("span", { "data-key": name, class: `badge is-${word === "ok" ? "ready" : "failed"}` }, sign(word === "ok" ? "ready" : "failed"), `${name}: ${word}`)));
+    check(name, word, word === "ok" ? "ready" : "failed")));
 }
+
+const check = (name, word, status) =>
+  h("span", { "data-key": name, class: `badge is-${status}` }, sign(status), `${name}: ${word}`);

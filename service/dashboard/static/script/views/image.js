@@ -8,6 +8,7 @@ import { copyButton, snippet } from "../parts/copy.js";
 import { confirmed } from "../parts/dialog.js";
 import { facts } from "../parts/facts.js";
 import { attempt } from "../parts/notices.js";
+import { button, empty } from "../parts/pieces.js";
 import { refusal } from "../parts/refusal.js";
 import { region } from "../parts/region.js";
 import { badge } from "../parts/status.js";
@@ -15,7 +16,6 @@ import { taskTable } from "../parts/table.js";
 import { go, to } from "../router.js";
 import { exact } from "../times.js";
 
-/** @param {Shown} shown @param {Place} place */
 export function imageView(shown, { id }) {
   const mine = (detail) => detail.id === id || detail.subject?.id === id;
   const image = region(shown, {
@@ -61,8 +61,10 @@ function figure(image, variant) {
   const size = variant.size_bytes === null ? "" : ` · ${bytes(variant.size_bytes)}`;
   return h("li", { "data-key": variant.name, "data-copies": true },
     h("div", { class: "shot", style: variant.status === "ready" ? {} : ground(image) },
-      variant.status === "ready" && h("img", { src: variant.url, alt: `${image.filename}, ${variant.name}`, width: variant.width, height: variant.height,
-        loading: "lazy", onerror: (event) => event.currentTarget.replaceWith(h("span", { class: "empty" }, "This browser cannot show it.")) })),
+      variant.status === "ready" && h("img", {
+        src: variant.url, alt: `${image.filename}, ${variant.name}`, width: variant.width, height: variant.height,
+        loading: "lazy", onerror: (event) => event.currentTarget.replaceWith(empty("This browser cannot show it.")),
+      })),
     h("div", { class: "caption" },
       h("div", { class: "row" }, h("strong", {}, variant.name), variant.status !== "ready" && badge(variant.status),
         !isOriginal && variant.size_bytes !== null && h("span", { class: "saved" }, saved(image.size_bytes, variant.size_bytes))),
@@ -77,8 +79,7 @@ function actions(image) {
     if (sure && (await attempt(() => remove(`/images/${image.id}`), "The image was deleted."))) go(to("images"));
   };
   return h("p", { class: "actions" },
-    h("button", { type: "button", onclick: again }, "Make again"),
-    h("button", { type: "button", class: "danger", onclick: erase }, "Delete"));
+    button("Make again", again), button("Delete", erase, { class: "danger" }));
 }
 
 /** The whole-picture variants of each format, the most modern format first. */

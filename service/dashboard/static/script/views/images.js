@@ -6,12 +6,12 @@ import { h } from "../dom.js";
 import { morph } from "../morph.js";
 import { imageCard } from "../parts/card.js";
 import { dropZone } from "../parts/drop.js";
+import { button, empty } from "../parts/pieces.js";
 import { refusal } from "../parts/refusal.js";
 import { sendingList } from "../parts/sending.js";
 
 const PAGE = 24;
 
-/** @param {Shown} shown */
 export function imagesView(shown) {
   const gallery = openGallery(shown);
   return {
@@ -38,9 +38,9 @@ function openGallery({ live, uploads, signal }) {
     const sorted = [...images.values()].sort((one, other) => (one.id < other.id ? 1 : -1));
     const cards = sorted.map((image) => imageCard(image, progress.get(image.id), uploads));
     morph(element, [
-      trouble && !sorted.length ? refusal(trouble)
-        : sorted.length ? h("ul", { class: "gallery" }, cards) : h("p", { class: "empty" }, "No images yet. The first one you send appears here."),
-      next && h("p", { class: "actions centred" }, h("button", { type: "button", onclick: more }, "Show older images")),
+      cards.length ? h("ul", { class: "gallery" }, cards)
+        : trouble ? refusal(trouble) : empty("No images yet. The first one you send appears here."),
+      next && h("p", { class: "actions centred" }, button("Show older images", more)),
     ].filter(Boolean));
     element.removeAttribute("aria-busy");
   };

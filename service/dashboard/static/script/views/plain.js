@@ -4,29 +4,29 @@ import { pages } from "../api.js";
 import { h } from "../dom.js";
 import { bytes, number } from "../format.js";
 import { region } from "../parts/region.js";
+import { button, empty, unseen, wrong } from "../parts/pieces.js";
 import { badge } from "../parts/status.js";
-import { table } from "../parts/table.js";
+import { table, tasksAbout } from "../parts/table.js";
 import { to } from "../router.js";
 import { age } from "../times.js";
 
 const PAGE = 50;
 
-/** @param {Shown} shown */
 export const itemsView = (shown) => listView(shown, {
-  title: "Items", path: "/items", empty: "No items yet. One comes into being when an upload or a request names it.",
+  title: "Items", path: "/items", none: "No items yet. One comes into being when an upload or a request names it.",
   columns: ["Item", "Images", "Variants", "Size", "Last action", "Created", "Tasks"],
   cells: (item) => [
     h("strong", {}, item.id), number(item.image_count), number(item.variant_count), bytes(item.total_bytes),
-    item.last_action ? [item.last_action, " ", h("small", {}, age(item.last_action_at))] : "–", age(item.created_at), tasksOf("item", item.id),
+    item.last_action ? [item.last_action, " ", h("small", {}, age(item.last_action_at))] : "–", age(item.created_at),
+    h("a", { href: tasksAbout("item", item.id) }, "tasks", unseen(` of item ${item.id}`)),
   ],
 });
 
 /**
  * What a user caused are messages, known by their recipient: the newest of them are looked through.
- * @param {Shown} shown
  */
 export const usersView = (shown) => listView(shown, {
-  title: "Users", path: "/users", empty: "No users yet.",
+  title: "Users", path: "/users", none: "No users yet.",
   columns: ["Address", "Name", "Created", "Newest message"],
   load: async (wanted, signal) => {
     const [users, messages] = await Promise.all([pages("/users", {}, wanted, signal), pages("/notifications", {}, 100, signal)]);
@@ -37,24 +37,20 @@ export const usersView = (shown) => listView(shown, {
     [h("strong", {}, email), name ?? "–", age(created), message ? [badge(message.status), " ", taskOf(message)] : "–"],
 });
 
-/** @param {Shown} shown */
 export const notificationsView = (shown) => listView(shown, {
-  title: "Notifications", path: "/notifications", empty: "No notifications yet.",
+  title: "Notifications", path: "/notifications", none: "No notifications yet.",
   columns: ["Recipient", "Subject", "Channel", "Status", "Created", "Task"],
   cells: (one) => [
     h("strong", {}, one.recipient), one.subject || "–", one.channel,
-    [badge(one.status), one.error && h("small", { class: "bad message" }, ` ${one.error.code}: ${one.error.message}`)],
+    [badge(one.status), one.error && wrong(one.error)],
     age(one.created_at), taskOf(one),
   ],
 });
 
-const tasksOf = (type, id) =>
-  h("a", { href: to("tasks", "", `?subject_type=${type}&subject_id=${encodeURIComponent(id)}`) }, "tasks", h("span", { class: "unseen" }, ` of ${type} ${id}`));
-
 const taskOf = (message) =>
-  h("a", { href: to("tasks", message.task_id) }, "task", h("span", { class: "unseen" }, ` that sends to ${message.recipient}`));
+  h("a", { href: to("tasks", message.task_id) }, "task", unseen(` that sends to ${message.recipient}`));
 
-function listView(shown, { title, path, empty, columns, cells, load = (wanted, signal) => pages(path, {}, wanted, signal) }) {
+function listView(shown, { title, path, none, columns, cells, load = (wanted, signal) => pages(path, {}, wanted, signal) }) {
   let wanted = PAGE;
   const more = () => {
     wanted += PAGE;
@@ -63,8 +59,8 @@ function listView(shown, { title, path, empty, columns, cells, load = (wanted, s
   const list = region(shown, {
     load: (signal) => load(wanted, signal),
     draw: ({ items, next }) => [
-      items.length ? table(title, columns, items.map((item) => ({ key: item.id, cells: cells(item) }))) : h("p", { class: "empty" }, empty),
-      next && h("p", { class: "actions centred" }, h("button", { type: "button", onclick: more }, "Show more")),
+      items.length ? table(title, columns, items.map((item) => ({ key: item.id, cells: cells(item) }))) : empty(none),
+      next && h("p", { class: "actions centred" }, button("Show more", more)),
     ].filter(Boolean),
     on: ["task"], gap: 2000,
   });

@@ -7,6 +7,7 @@ import { attemptTable } from "../parts/attempts.js";
 import { snippet } from "../parts/copy.js";
 import { facts } from "../parts/facts.js";
 import { attempt } from "../parts/notices.js";
+import { button, fold } from "../parts/pieces.js";
 import { refusal } from "../parts/refusal.js";
 import { region } from "../parts/region.js";
 import { badge, PRIORITIES, progress, sign, UNFINISHED } from "../parts/status.js";
@@ -15,7 +16,6 @@ import { to } from "../router.js";
 import { exact } from "../times.js";
 import { figures } from "./image.js";
 
-/** @param {Shown} shown @param {Place} place */
 export function taskView(shown, { id }) {
   const path = `/tasks/${encodeURIComponent(id)}`;
   const task = region(shown, {
@@ -42,18 +42,20 @@ async function imageOf(path, signal) {
 
 function page(task, path, changed) {
   return [
-    h("div", { class: "head" }, h("h1", {}, task.kind), badge(task.status, task.cancel_requested_at && task.status === "running" ? "(to stop)" : ""),
-      actions(task, path, changed)),
+    h("div", { class: "head" },
+      h("h1", {}, task.kind), badge(task.status, isToStop(task) ? "(to stop)" : ""), actions(task, path, changed)),
     task.status === "running" && progress(task),
     task.error && task.status !== "succeeded" && refusal({ title: task.error.code, message: task.error.message }),
     facts(about(task)),
     chain(task),
     h("h2", {}, "Attempts"), attemptTable(task),
-    task.error?.traceback && h("details", {}, h("summary", {}, "Traceback of the last failure"), snippet("Traceback", task.error.traceback)),
-    task.result && h("details", {}, h("summary", {}, "Result"), snippet("Result", JSON.stringify(task.result, null, 2))),
+    task.error?.traceback && fold("Traceback of the last failure", snippet("Traceback", task.error.traceback)),
+    task.result && fold("Result", snippet("Result", JSON.stringify(task.result, null, 2))),
     h("h2", {}, "Timeline"), timeline(task.events),
   ].filter(Boolean);
 }
+
+const isToStop = (task) => Boolean(task.cancel_requested_at) && task.status === "running";
 
 function about(task) {
   const started = task.started_at;
@@ -78,10 +80,10 @@ function actions(task, path, changed) {
   const isOpen = UNFINISHED.includes(task.status);
   const setPriority = (event) => act("priority", { priority: event.currentTarget.value }, "The priority was changed.");
   return h("p", { class: "actions" },
-    (task.status === "failed" || task.status === "cancelled") &&
-      h("button", { type: "button", class: "strong", "data-key": "retry", onclick: () => act("retry", undefined, "A new round of attempts was begun.") }, "Retry"),
-    isOpen && h("button", { type: "button", "data-key": "cancel", disabled: Boolean(task.cancel_requested_at), onclick: () => act("cancel", undefined,
-      task.status === "running" ? "It was asked to stop." : "The task was cancelled.") }, "Cancel"),
+    (task.status === "failed" || task.status === "cancelled") && button("Retry",
+      () => act("retry", undefined, "A new round of attempts was begun."), { class: "strong", "data-key": "retry" }),
+    isOpen && button("Cancel", () => act("cancel", undefined, task.status === "running" ? "It was asked to stop." : "It was cancelled."),
+      { "data-key": "cancel", disabled: isToStop(task) }),
     isOpen && task.status !== "running" && h("select", { "data-key": "priority", "aria-label": "Priority", onchange: setPriority },
       PRIORITIES.map((one) => h("option", { value: one, selected: one === task.priority }, `${one} priority`))));
 }
@@ -90,13 +92,22 @@ function actions(task, path, changed) {
 function chain(task) {
   if ((task.chain ?? []).length < 2) return null;
   return h("nav", { class: "chain", "aria-label": "Chain" }, h("h2", {}, "Chain"), h("ol", {}, task.chain.map((one) =>
-    h("li", { "data-key": one.id }, one.id === task.id ? h("strong", { "aria-current": "page" }, one.kind) : h("a", { href: to("tasks", one.id) }, one.kind), " ", badge(one.status)))));
+    h("li", { "data-key": one.id },
+      one.id === task.id ? h("strong", { "aria-current": "page" }, one.kind) : h("a", { href: to("tasks", one.id) }, one.kind),
+      " ", badge(one.status)))));
 }
 
-const STATUS_OF = { enqueued: "queued", claimed: "running", attempt_failed: "retrying", given_back: "queued", rescued: "retrying", cancel_requested: "cancelled", released: "queued", revived: "waiting", retried: "queued" };
+/** What became of the task by a line of its timeline; other lines are called as their status. */
+const STATUS_OF = {
+  enqueued: "queued", claimed: "running", attempt_failed: "retrying", given_back: "queued", rescued: "retrying",
+  cancel_requested: "cancelled", released: "queued", revived: "waiting", retried: "queued",
+};
 
 function timeline(events) {
-  return h("ol", { class: "timeline" }, events.map(({ at, kind, detail }, place) =>
-    h("li", { class: `is-${STATUS_OF[kind] ?? kind}`, "data-key": String(place) }, sign(STATUS_OF[kind] ?? kind), h("strong", {}, kind.replaceAll("_", " ")), " ", exact(at),
-      h("small", { class: "message" }, ` ${Object.entries(detail).map(([name, value]) => `${name} ${value}`).join(" · ")}`))));
+  return h("ol", { class: "timeline" }, events.map(({ at, kind, detail }, place) => {
+    const status = STATUS_OF[kind] ?? kind;
+    const words = Object.entries(detail).map(([name, value]) => `${name} ${value}`).join(" · ");
+    return h("li", { class: `is-${status}`, "data-key": String(place) },
+      sign(status), h("strong", {}, kind.replaceAll("_", " ")), " ", exact(at), " ", h("small", {}, words));
+  }));
 }

@@ -4,6 +4,7 @@ import { get, pages } from "../api.js";
 import { h } from "../dom.js";
 import { changeMany, concerned } from "../parts/bulk.js";
 import { fillForm, filterForm, filterOf } from "../parts/filters.js";
+import { button, fold, options } from "../parts/pieces.js";
 import { region } from "../parts/region.js";
 import { PRIORITIES } from "../parts/status.js";
 import { taskTable } from "../parts/table.js";
@@ -11,16 +12,15 @@ import { go, to } from "../router.js";
 
 const PAGE = 50;
 
-/** @param {Shown} shown @param {Place} place */
 export function tasksView(shown, place) {
   let query = place.query;
   let wanted = PAGE;
-  const form = filterForm([], (text) => go(to("tasks", "", text)));
+  const form = filterForm((text) => go(to("tasks", "", text)));
   const list = region(shown, {
     load: (signal) => pages("/tasks", filterOf(query), wanted, signal),
     draw: ({ items, next }) => [
-      taskTable(items, { caption: "Tasks", empty: "No task fits." }),
-      next && h("p", { class: "actions centred" }, h("button", { type: "button", onclick: more }, "Show older tasks")),
+      taskTable(items, { caption: "Tasks", none: "No task fits." }),
+      next && h("p", { class: "actions centred" }, button("Show older tasks", more)),
     ].filter(Boolean),
     on: ["task"],
   });
@@ -38,24 +38,26 @@ export function tasksView(shown, place) {
   };
   fillForm(form, query);
   bulk.show();
-  get("/kinds", {}, shown.signal).then((kinds) => {
+  get("/tasks/overview", {}, shown.signal).then(({ kinds }) => {
     const select = form.elements.kind;
     const there = new Set([...select.options].map((option) => option.value));
-    select.append(...kinds.filter(({ name }) => !there.has(name)).map(({ name }) => h("option", { value: name }, name)));
+    select.append(...options(kinds.map(({ kind }) => kind).filter((kind) => !there.has(kind))));
   }, () => {});
-  return { title: "Tasks", follow, elements: [h("h1", {}, "Tasks"), h("details", { open: innerWidth > 768 }, h("summary", {}, "Filters"), form), bulk.element, list.element] };
+  const filters = fold("Filters", form);
+  filters.open = innerWidth > 768;
+  return { title: "Tasks", follow, elements: [h("h1", {}, "Tasks"), filters, bulk.element, list.element] };
 }
 
 /** What can be done with all that fit; a verb is there when it fits the statuses. */
 function bulkBar(filter, changed) {
   const act = async (verb, extra) => (await changeMany(verb, filter(), extra)) && changed();
-  const retry = h("button", { type: "button", onclick: () => act("retry") }, "Retry all that fit");
-  const cancel = h("button", { type: "button", onclick: () => act("cancel") }, "Cancel all that fit");
+  const retry = button("Retry all that fit", () => act("retry"));
+  const cancel = button("Cancel all that fit", () => act("cancel"));
   const priority = h("select", { "aria-label": "Set the priority of all that fit", onchange: async () => {
     const to_ = priority.value;
     priority.value = "";
     await act("priority", { to: to_ });
-  } }, h("option", { value: "" }, "Priority of all that fit…"), PRIORITIES.map((one) => h("option", { value: one }, one)));
+  } }, h("option", { value: "" }, "Priority of all that fit…"), options(PRIORITIES));
   const show = () => {
     for (const [verb, control] of Object.entries({ retry, cancel, priority })) control.disabled = !concerned(verb, filter()).length;
   };
