@@ -88,7 +88,7 @@ def _filled(folder: Path, count: int) -> Iterator[Running]:
         path, wait = f"/images/{image['id']}", {"Prefer": "wait=30"}
         assert visitor.send("GET", path, headers=wait).document()["status"] == "ready"
     _copy(folder / "pixmill.db", image["task_id"], image["id"], count)
-    with running(lineup.pixmill(folder, ENGINE="none")) as server:
+    with running(lineup.pixmill(folder, ENGINE="none", MAX_STREAMS=str(STREAMS))) as server:
         yield server
 
 

@@ -58,7 +58,7 @@ class seconds_between(GenericFunction[float]):  # noqa: N801 - a function of SQL
 
 @compiles(minute_of, "sqlite")
 def _(element: Any, compiler: Any, **how: Any) -> str:
-    return f"(unixepoch({compiler.process(element.clauses, **how)}) / 60)"
+    return f"(CAST(strftime('%s', {compiler.process(element.clauses, **how)}) AS INTEGER) / 60)"
 
 
 @compiles(minute_of, "postgresql")
