@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from service.api.live import follower, looking
+from service.api.live import follower, looking, response
 from service.api.live.looking import Seen
 from service.api.live.messages import Message
 from service.api.live.stream import Encoded, Stream
@@ -222,6 +222,17 @@ def test_a_stop_waits_for_no_stream(make_service: Callable[..., Served]) -> None
         served.stop()
         assert time.monotonic() - began < 10
         live.wait_for_end()
+
+
+def test_who_does_not_read_is_cut_off(
+    make_service: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response, "STUCK_SECONDS", 0.1)
+    served = make_service(engine="none")
+    with listening(served.url, "/events") as live, deaf_client(served):
+        until(lambda: len(streams(served)) == 1, "the end of the other")
+        task_id = served.client.post("/items/7").json()["task_id"]
+        live.wait_for("task", task_id, "queued")
 
 
 @contextmanager
