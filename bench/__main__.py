@@ -12,7 +12,17 @@ from bench import report
 from bench.options import Options
 from bench.places import RESULTS
 
-SCENARIOS = ("upload", "whole", "quality", "inprocess", "tasks", "engines", "requests", "recovery")
+SCENARIOS = (
+    "upload",
+    "whole",
+    "quality",
+    "inprocess",
+    "tasks",
+    "engines",
+    "requests",
+    "recovery",
+    "dashboard",
+)
 #: Load of the minute before the start above which somebody else is using the machine.
 BUSY = 0.3
 

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     )
 
     max_streams: int = Field(
-        1000,
+        500,
         ge=1,
         description="Streams of events that may be open in each process before more get a 503.",
     )

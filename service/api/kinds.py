@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Path
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from service.api.deps import Parts, PartsDep
@@ -38,6 +39,7 @@ class KindDocument(Document):
     time_limit_seconds: float
     paused: bool
     counts: dict[str, int]
+    capped: bool = Field(description="Whether more have finished than were counted.")
 
 
 @router.get("/kinds", summary="Every kind of task")
@@ -87,5 +89,6 @@ def _document(kind: Kind, paused: Collection[str], tally: Tally) -> KindDocument
         retry=RetryDocument(**vars(kind.retry)),
         time_limit_seconds=kind.time_limit,
         paused=kind.name in paused,
-        counts=tally.get(kind.name, {}),
+        counts=tally.counts.get(kind.name, {}),
+        capped=tally.capped,
     )

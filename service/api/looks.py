@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import anyio
 import structlog
@@ -19,11 +20,12 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 
 
-#: Finished tasks can be a million, and to count those takes a second of a reader's time.
-FINISHED_SECONDS = 30.0
+@dataclass(frozen=True)
+class Tally:
+    """Of each kind: how many tasks, by status; and whether more have finished than were counted."""
 
-#: Of each kind: how many tasks, by status.
-Tally = Mapping[str, dict[str, int]]
+    counts: Mapping[str, dict[str, int]]
+    capped: bool
 
 
 class Looks:
@@ -33,9 +35,6 @@ class Looks:
         self._runtime = runtime
         self._at = float("-inf")
         self._lock = anyio.Lock()
-        self._finished: list[tuple[str, str, int]] = []
-        self._finished_at = float("-inf")
-        self._finished_lock = anyio.Lock()
 
     async def refresh(self) -> None:
         """Bring the gauges of rows and disks up to date; what fails keeps its last value."""
@@ -54,15 +53,13 @@ class Looks:
                 log.exception("metrics_stale")
 
     async def tally(self) -> Tally:
-        """The tasks of each kind by status; the finished ones as they were a while ago."""
+        """The tasks of each kind by status."""
         read = self._runtime.database.read
-        async with self._finished_lock:
-            if time.monotonic() - self._finished_at >= FINISHED_SECONDS:
-                self._finished = await read(rows.finished)
-                self._finished_at = time.monotonic()
-        tally: Tally = defaultdict(lambda: defaultdict(int))
-        for kind, status, _, count, _ in await read(rows.counts):
-            tally[kind][status] += count
-        for kind, status, count in self._finished:
-            tally[kind][status] += count
-        return tally
+        finished, capped = await read(rows.finished)
+        unfinished = [
+            (kind, status, count) for kind, status, _, count, _ in await read(rows.counts)
+        ]
+        counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for kind, status, count in (*unfinished, *finished):
+            counts[kind][status] += count
+        return Tally(counts, capped)

@@ -75,6 +75,10 @@ class TaskFilter(TasksWanted):
     limit: int = Field(50, ge=1, le=100, description="Entries on a page.")
 
 
+#: What is read of a row for a list: not what may be long.
+LISTED = (defer(Task.error_traceback), defer(Task.payload))
+
+
 @dataclass(frozen=True)
 class Found:
     """The rows of a page, newest first, and where the next one begins; null at the end."""
@@ -85,17 +89,16 @@ class Found:
 
 def find(session: Session, wanted: TaskFilter) -> Found:
     """A page of the wanted tasks; a short one where they are far between."""
-    branches = [_paged(wanted, driven) for driven in _driving(wanted)]
+    branches = [[*driven, *_between(wanted)] for driven in _driving(wanted)]
     floor = _floor(session, branches) if _narrows(wanted) else None
     fitting = [*conditions(wanted), *([Task.id >= floor] if floor else [])]
-    columns = (defer(Task.error_traceback), defer(Task.payload))
     # Each by itself, so that each is read in the order of its index and no further than needed.
     rows = [
         row
         for branch in branches
         for row in session.scalars(
             select(Task)
-            .options(*columns)
+            .options(*LISTED)
             .where(*branch, *fitting)
             .order_by(Task.id.desc())
             .limit(wanted.limit)
@@ -118,7 +121,7 @@ def conditions(wanted: TasksWanted) -> list[Condition]:
     equal = [column == value for column, value in values.items() if value is not None]
     status = [Task.status.in_(wanted.status)] if wanted.status else []
     text = [Task.error_message.icontains(wanted.error, autoescape=True)] if wanted.error else []
-    return [*equal, *status, *text, *_times(wanted)]
+    return [*equal, *status, *text, *_times(wanted), *_between(wanted)]
 
 
 def _type_of(wanted: TasksWanted) -> Any:
@@ -127,17 +130,26 @@ def _type_of(wanted: TasksWanted) -> Any:
 
 
 def _times(wanted: TasksWanted) -> list[Condition]:
-    """An id holds the time at which it was made: so a time is a place in the order, too."""
     times: list[Condition] = []
     if wanted.created_after:
-        times += [Task.created_at >= wanted.created_after]
-        times += [Task.id >= first_id(wanted.created_after - CLOCKS_DIFFER)]
+        times.append(Task.created_at >= wanted.created_after)
     if wanted.created_before:
-        times += [Task.created_at < wanted.created_before]
-        times += [Task.id < first_id(wanted.created_before + CLOCKS_DIFFER)]
+        times.append(Task.created_at < wanted.created_before)
     if wanted.finished_after:
-        times += [Task.finished_at >= wanted.finished_after]
+        times.append(Task.finished_at >= wanted.finished_after)
     return times
+
+
+def _between(wanted: TasksWanted) -> list[Condition]:
+    """Where in the order of the ids: an id holds the time at which it was made."""
+    places: list[Condition] = []
+    if wanted.created_after:
+        places.append(Task.id >= first_id(wanted.created_after - CLOCKS_DIFFER))
+    if wanted.created_before:
+        places.append(Task.id < first_id(wanted.created_before + CLOCKS_DIFFER))
+    if isinstance(wanted, TaskFilter) and wanted.cursor:
+        places.append(Task.id < wanted.cursor)
+    return places
 
 
 def _driving(wanted: TasksWanted) -> list[list[Condition]]:
@@ -154,10 +166,6 @@ def _narrows(wanted: TasksWanted) -> bool:
     """Whether rows have to be looked at and passed over."""
     asked = wanted.model_dump(exclude_none=True, exclude={"cursor", "limit", "created_after"})
     return bool(asked) and set(asked) not in ({"status"}, {"kind"}, {"subject_type", "subject_id"})
-
-
-def _paged(wanted: TaskFilter, driven: list[Condition]) -> list[Condition]:
-    return [*driven, *([Task.id < wanted.cursor] if wanted.cursor else [])]
 
 
 def _floor(session: Session, branches: Sequence[Sequence[Condition]]) -> str | None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from service.errors import NotFound
 from service.models import Task, TaskEvent
@@ -20,7 +20,7 @@ from service.schemas import (
     TaskSummary,
 )
 from service.tasks import rows
-from service.tasks.filters import TaskFilter, find
+from service.tasks.filters import LISTED, TaskFilter, find
 from service.tasks.registry import Priority
 
 #: Running tasks that are shown at once.
@@ -42,7 +42,7 @@ def by_worker(session: Session) -> dict[str, list[TaskSummary]]:
     """What each worker runs now, by the workers' names, up to MOST_RUNNING tasks in all."""
     running = (
         select(Task)
-        .options(defer(Task.error_traceback), defer(Task.payload))
+        .options(*LISTED)
         .where(*rows.is_running)
         .order_by(Task.worker, Task.started_at)
         .limit(MOST_RUNNING)

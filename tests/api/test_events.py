@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from sqlalchemy.orm import Session
 
-from service.api.live import follower, looking
+from service.api.live import follower, looking, response
+from service.api.live.looking import Seen
 from service.api.live.messages import Message
 from service.api.live.stream import Encoded, Stream
+from service.errors import DatabaseFailed
 from service.tasks import rows
 from tests.api.asking import problem, upload
 from tests.listening import Listener, listening
@@ -93,6 +95,24 @@ def test_too_much_at_once_is_told_in_a_word(idle: Served, monkeypatch: pytest.Mo
 
 def halfway(live: Listener) -> bool:
     return 0.5 in [heard.data.get("progress") for heard in list(live.heard)]
+
+
+def test_what_happens_while_the_database_is_out_is_told_later(
+    idle: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage, look = iter([True, True]), looking.look
+
+    def look_in_vain(*wanted: Any) -> Seen:
+        if next(outage, False):
+            raise DatabaseFailed("The database did not answer in time.")
+        return look(*wanted)
+
+    monkeypatch.setattr(follower, "LONG_SECONDS", 0.01)
+    with listening(idle.url, "/events") as live:
+        monkeypatch.setattr(follower, "look", look_in_vain)
+        task_id = idle.client.post("/items/8").json()["task_id"]
+        live.wait_for("task", task_id, "queued")
+    assert next(outage, None) is None
 
 
 def test_progress_is_told_though_nothing_else_changes(make_service: Callable[..., Served]) -> None:
@@ -202,6 +222,17 @@ def test_a_stop_waits_for_no_stream(make_service: Callable[..., Served]) -> None
         served.stop()
         assert time.monotonic() - began < 10
         live.wait_for_end()
+
+
+def test_who_does_not_read_is_cut_off(
+    make_service: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response, "STUCK_SECONDS", 0.1)
+    served = make_service(engine="none")
+    with listening(served.url, "/events") as live, deaf_client(served):
+        until(lambda: len(streams(served)) == 1, "the end of the other")
+        task_id = served.client.post("/items/7").json()["task_id"]
+        live.wait_for("task", task_id, "queued")
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def test_every_kind_is_listed_with_its_policy(make_service: Callable[..., Served
         "time_limit_seconds": 60,
         "paused": False,
         "counts": {"cancelled": 1, "queued": 1},
+        "capped": False,
     }
     assert kind(client, "image.process")["time_limit_seconds"] == 7
 

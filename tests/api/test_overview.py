@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import DeliveryRefused
 from service.kinds import KINDS
-from service.tasks import rows
+from service.tasks import filters, rows
 from service.tasks.rows import overview
 from service.tasks.words import Failure
 from tests.api.asking import pages, problem, upload
@@ -198,6 +199,19 @@ def test_a_list_is_narrowed_down_by_more_than_a_status(idle: Served) -> None:
     assert ids(idle.client, created_after=times["created_at"]) == {refused}
     assert ids(idle.client, created_before=times["created_at"]) == {asked, down}
     assert ids(idle.client, finished_after=times["finished_at"]) == {refused}
+
+
+def test_a_search_begins_at_its_time_however_much_came_later(
+    idle: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr(filters, "CLOCKS_DIFFER", timedelta(0))
+    old, later, *_ = (notify(idle.client) for _ in range(5))
+    until = get(idle.client, f"/tasks/{later}")["created_at"]
+
+    assert ids(idle.client, created_before=until, priority="normal") == {old}
+    assert ids(idle.client, priority="low") == set()
+    assert get(idle.client, "/tasks", priority="low")["next"], "two were looked at"
 
 
 def test_several_statuses_come_in_pages_newest_first(idle: Served) -> None:

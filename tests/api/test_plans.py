@@ -46,6 +46,7 @@ ASKED = [
     "/tasks/series",
     "/tasks/series?minutes=10080",
     "/workers",
+    "/kinds",
     "/tasks",
     "/tasks?status=failed",
     "/tasks?status=failed&status=cancelled&status=succeeded",

@@ -16,6 +16,7 @@ from service.tasks import Step, chain
 from tests.conformance.engines import Cluster
 from tests.conformance.kinds import needs, notes, third_time, waits
 from tests.flow.evidence import happened
+from tests.listening import listening
 from tests.servers import until
 
 DONE = ["enqueued", "claimed", "succeeded"]
@@ -222,3 +223,14 @@ def test_sigterm_gives_back_what_does_not_end_in_time(cluster: Cluster, file: Pa
     task = cluster.wait_for(task_id)
     assert happened(task) == ["enqueued", "claimed", "given_back", "claimed", "succeeded"]
     assert (task["attempt"], task["crashes"]) == (1, 0)
+
+
+def test_what_happens_is_told_to_whoever_follows(cluster: Cluster, journal: Path) -> None:
+    """Whoever works the task: the API's process tells it from the rows."""
+    with listening(cluster.api.url, "/events") as live:
+        (task_id,) = cluster.enqueue(notes, {"journal": journal.name, "line": "-"})
+        with listening(cluster.api.url, f"/tasks/{task_id}/events") as of_task:
+            of_task.wait_for_end()
+        live.wait_for("task", task_id, "succeeded")
+
+    assert of_task.heard[-1].data == cluster.task(task_id)

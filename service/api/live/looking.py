@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from service import images
 from service.api.live.messages import RESET, Message, of_document, of_fields
 from service.errors import NotFound
 from service.models import Image, Task
 from service.tasks import queries
+from service.tasks.filters import LISTED
 from service.tasks.rows import changes
 from service.tasks.rows.changes import Known, Position
 from service.tasks.words import FINAL
@@ -92,7 +93,7 @@ def _told(session: Session, ids: Sequence[str] | None, moved: Iterable[str]) -> 
     """Messages about the tasks, and about the images that they are for or that moved."""
     if ids is None or len(ids) > MOST_TOLD:
         return [RESET]
-    wanted = select(Task).options(defer(Task.error_traceback), defer(Task.payload))
+    wanted = select(Task).options(*LISTED)
     found = session.scalars(wanted.where(Task.id.in_(ids)).order_by(Task.id)).all() if ids else []
     about = {task.subject_id for task in found if task.subject_type == "image"}
     told = [of_document("task", task.id, queries.summary(task)) for task in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, union_all
@@ -13,7 +14,10 @@ from service.tasks.registry import Lane, Priority
 from service.tasks.rows.clock import time_of
 from service.tasks.rows.constants import constant, one_of
 from service.tasks.rows.statements import is_due, is_not_paused
-from service.tasks.words import LIVE
+from service.tasks.words import FINAL, LIVE
+
+#: Finished tasks of a status that are counted.
+MOST_COUNTED = 10_000
 
 #: One look into the index for each of its beginnings: none reads more than a row.
 _FIRSTS = union_all(
@@ -25,6 +29,20 @@ _FIRSTS = union_all(
         for priority in Priority
     )
 ).subquery()
+_NEWEST_FINISHED = union_all(
+    *(
+        select(Task.kind, Task.status)
+        .where(Task.status == status, Task.finished_at.is_not(None))
+        .order_by(Task.finished_at.desc())
+        .limit(MOST_COUNTED + 1)
+        .subquery()
+        .select()
+        for status in FINAL
+    )
+).subquery()
+_FINISHED = select(_NEWEST_FINISHED.c.kind, _NEWEST_FINISHED.c.status, func.count()).group_by(
+    _NEWEST_FINISHED.c.kind, _NEWEST_FINISHED.c.status
+)
 _NEXT_DUE = Prepared(select(func.min(_FIRSTS.c.run_at)))
 
 
@@ -62,14 +80,16 @@ def counts(
     ]
 
 
-def finished(session: Session) -> list[tuple[str, str, int]]:
-    """Finished tasks that are still kept, as (kind, status, how many)."""
-    kept = (
-        select(Task.kind, Task.status, func.count())
-        .where(Task.finished_at.is_not(None))
-        .group_by(Task.status, Task.kind)
-    )
-    return [(kind, status, count) for kind, status, count in session.execute(kept)]
+def finished(session: Session) -> tuple[list[tuple[str, str, int]], bool]:
+    """Finished tasks that are still kept, as (kind, status, how many).
+
+    Of each status the newest are counted, up to MOST_COUNTED; and whether there are more.
+    """
+    counted = [(kind, status, count) for kind, status, count in session.execute(_FINISHED)]
+    together = Counter[str]()
+    for _, status, count in counted:
+        together[status] += count
+    return counted, any(count > MOST_COUNTED for count in together.values())
 
 
 def seconds_to_next(session: Session, at: datetime | None = None) -> float | None:

@@ -8,7 +8,7 @@ are those of the last attempt of what succeeded or failed; what was cancelled ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +58,7 @@ class seconds_between(GenericFunction[float]):  # noqa: N801 - a function of SQL
 
 @compiles(minute_of, "sqlite")
 def _(element: Any, compiler: Any, **how: Any) -> str:
-    return f"(unixepoch({compiler.process(element.clauses, **how)}) / 60)"
+    return f"(CAST(strftime('%s', {compiler.process(element.clauses, **how)}) AS INTEGER) / 60)"
 
 
 @compiles(minute_of, "postgresql")
@@ -136,20 +136,26 @@ def series(session: Session, since: int, step: int) -> Iterator[Counted]:
     The kept minutes first, then what the rows say of those since.
     """
     kept_until = _kept_until(session)
-    of_step = _MINUTES.c.minute - _MINUTES.c.minute % literal(step)
-    sums = (func.sum(_MINUTES.c[name]) for name in ("count", "wait_sum", "run_sum"))
-    count, wait_sum, run_sum = sums
-    highest = func.max(_MINUTES.c.wait_max), func.max(_MINUTES.c.run_max)
-    kept = (
-        select(of_step, _MINUTES.c.kind, _MINUTES.c.outcome)
-        .add_columns(count, wait_sum, highest[0], run_sum, highest[1])
-        .where(_MINUTES.c.minute >= since)
-        .group_by(of_step, _MINUTES.c.kind, _MINUTES.c.outcome)
+    kept = _MINUTES.c
+    of_step = kept.minute - kept.minute % literal(step)
+    together = (
+        select(
+            of_step,
+            kept.kind,
+            kept.outcome,
+            func.sum(kept["count"]),
+            func.sum(kept.wait_sum),
+            func.max(kept.wait_max),
+            func.sum(kept.run_sum),
+            func.max(kept.run_max),
+        )
+        .where(kept.minute >= since)
+        .group_by(of_step, kept.kind, kept.outcome)
     )
-    for row in session.execute(kept):
+    for row in session.execute(together):
         yield Counted(*row)
     for one in _counted(session, max(since, kept_until), None):
-        yield Counted(one.minute - one.minute % step, *list(vars(one).values())[1:])
+        yield replace(one, minute=one.minute - one.minute % step)
 
 
 def _kept_until(session: Session) -> int:
@@ -185,7 +191,7 @@ def _finished() -> Select[Any]:
     times = (func.sum(wait), func.max(wait), func.sum(run), func.max(run))
     return (
         select(minute, TASKS.c.kind, status, func.count(), *times)
-        # Named one by one for the index's sake, which has the status first.
+        # For the index's sake, which has the status first, and holds only those.
         .where(status.in_(FINAL), TASKS.c.finished_at.is_not(None))
         .group_by(minute, TASKS.c.kind, status)
     )

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, func, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from service.models import Task
 from service.tasks.registry import Lane, Priority
+from service.tasks.rows.constants import constant, one_of
 from service.tasks.rows.statements import is_due, is_running
 from service.tasks.words import STATUSES
 
@@ -25,7 +26,7 @@ MOST_COUNTED = 10_000
 MAX_GROUPS = 100
 
 #: A literal and no parameter: so SQLite can see that the partial index serves.
-_is_failed = Task.status == literal("failed", literal_execute=True)
+_is_failed = Task.status == constant("failed")
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _statuses() -> Select[*tuple[Any, ...]]:
 
 def _kinds() -> Select[str, str, int]:
     # Lane and priority are named for the index's sake, which then is all that is read.
-    every = Task.lane.in_(list(Lane)), Task.priority.in_([int(one) for one in Priority])
+    every = one_of(Task.lane, Lane), one_of(Task.priority, Priority)
     due = select(Task.kind, Task.status).where(is_due, *every).limit(MOST_COUNTED + 1)
     runs = select(Task.kind, Task.status).where(*is_running).limit(MOST_COUNTED + 1)
     both = union_all(due.subquery().select(), runs.subquery().select()).subquery()
