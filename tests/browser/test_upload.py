@@ -103,6 +103,7 @@ def test_only_the_presets_that_are_marked_are_made(page: Page) -> None:
 
 def test_images_are_taken_by_dropping_and_by_pasting(page: Page) -> None:
     page.goto("/dashboard")
+    expect(page.locator(".presets")).to_be_visible()
     for event, name in (("drop", "dropped.jpg"), ("paste", "pasted.jpg")):
         page.evaluate(
             """([event, name, bytes]) => {

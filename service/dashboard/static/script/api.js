@@ -40,15 +40,14 @@ export const remove = (path) => ask("DELETE", path);
  * a filter, pages are short and may be empty, so there is an end to asking too.
  * @returns {Promise<{items: any[], next: string | null}>}
  */
-export async function pages(path, query, wanted, signal) {
+export async function pages(path, query, wanted, signal, requests = wanted / 100 + 4) {
   const items = [];
   let next = null;
-  let left = Math.ceil(wanted / 100) + 4;
   do {
     const page = await get(path, { ...query, cursor: next, limit: Math.min(100, wanted) }, signal);
     items.push(...page.items);
     next = page.next;
-  } while (next && items.length < wanted && --left);
+  } while (next && items.length < wanted && --requests > 0);
   return { items, next };
 }
 

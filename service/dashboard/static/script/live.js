@@ -8,7 +8,7 @@ import { get } from "./api.js";
 
 const POLL_MS = 3000;
 const RECONNECT_MS = 15000;
-const OPENS_WITHIN_MS = 1000;
+const OPENS_WITHIN_MS = 500;
 
 export class Live extends EventTarget {
   state = "connecting";

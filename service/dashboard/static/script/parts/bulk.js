@@ -43,8 +43,8 @@ export async function changeMany(verb, filter, extra = {}) {
   const suffix = extra.to ? ` to ${extra.to}` : "";
   try {
     const wanted = { ...filter, status: concerned(verb, filter) };
-    const { items, next } = wanted.status.length ? await pages("/tasks", wanted, COUNTED) : { items: [], next: null };
-    if (!items.length && !next) return say("No task fits that could be changed so."), false;
+    const { items, next } = wanted.status.length ? await pages("/tasks", wanted, COUNTED) : { items: [] };
+    if (!items.length) return say("No task was found that could be changed so."), false;
     const ids = items.map((task) => task.id).slice(0, COUNTED);
     const isAll = !next && ids.length === items.length;
     const count = isAll ? many(ids.length, "task") : `${number(ids.length)} tasks or more`;

@@ -6,7 +6,7 @@ import { capped } from "../format.js";
 import { failureTable } from "../parts/failures.js";
 import { kindTable } from "../parts/kinds.js";
 import { region } from "../parts/region.js";
-import { sign, STATUSES } from "../parts/status.js";
+import { sign, STATUSES, UNFINISHED } from "../parts/status.js";
 import { spans, throughput } from "../parts/throughput.js";
 import { workerList } from "../parts/workers.js";
 import { to } from "../router.js";
@@ -31,7 +31,7 @@ export function activityView(shown, place) {
     draw: ({ items }) => [failureTable(items, () => failures.refresh())], on, gap: 1500,
   });
   const workers = region(shown, { load: (signal) => get("/workers", {}, signal), draw: ({ items }) => [workerList(items)], on });
-  const health = region(shown, { load: readiness, draw: (document_) => [checks(document_)], gap: SLOW_MS });
+  const health = region(shown, { load: readiness, draw: (found) => [checks(found)], gap: SLOW_MS });
   const choose = (chosen) => {
     minutes = chosen;
     history.replaceState(null, "", to("activity", "", `?minutes=${minutes}`));
@@ -54,12 +54,12 @@ export function activityView(shown, place) {
 const part = (title, elements, beside) =>
   h("section", { "aria-label": title }, h("div", { class: "head" }, h("h2", {}, title), beside), elements);
 
-/** A count of each status, with how long the oldest has been in it. */
+/** A count of each status, and since when the oldest of the unfinished ones is there. */
 function tiles({ statuses }) {
   const known = new Map(statuses.map((one) => [one.status, one]));
   return [h("ul", { class: "tiles" }, STATUSES.map((status) => {
     const { count = 0, capped: more = false, oldest_at: oldest = null } = known.get(status) ?? {};
-    const isOpen = ["waiting", "queued", "running", "retrying"].includes(status);
+    const isOpen = UNFINISHED.includes(status);
     return h("li", { "data-key": status },
       h("a", { class: `tile is-${status}${count ? "" : " is-none"}`, href: to("tasks", "", `?status=${status}`) },
         h("span", { class: "label" }, sign(status), status),
@@ -75,8 +75,9 @@ const readiness = (signal) => get("/readyz", {}, signal).catch((answer) => {
 });
 
 function checks({ checks: found }) {
-  return h("p", { class: "checks", "aria-label": "Health" }, Object.entries(found).map(([name, word]) =>
-    check(name, word, word === "ok" ? "ready" : "failed")));
+  const words = Object.entries(found);
+  return h("p", { class: "checks", "aria-label": "Health" },
+    words.map(([name, word]) => check(name, word, word === "ok" ? "ready" : "failed")));
 }
 
 const check = (name, word, status) =>

@@ -20,7 +20,7 @@ export function imageView(shown, { id }) {
   const mine = (detail) => detail.id === id || detail.subject?.id === id;
   const image = region(shown, {
     load: (signal) => get(`/images/${encodeURIComponent(id)}`, {}, signal),
-    draw: (document_) => page(document_),
+    draw: page,
     on: ["image"], matters: mine, gap: 200,
   });
   const tasks = region(shown, {
@@ -56,10 +56,10 @@ export function figures(image) {
 }
 
 function figure(image, variant) {
-  const isOriginal = variant.name === "original";
+  const isOriginal = "filename" in variant;
   const address = new URL(variant.url, location.origin).href;
   const size = variant.size_bytes === null ? "" : ` · ${bytes(variant.size_bytes)}`;
-  return h("li", { "data-key": variant.name, "data-copies": true },
+  return h("li", { "data-key": variant.url, "data-copies": true },
     h("div", { class: "shot", style: variant.status === "ready" ? {} : ground(image) },
       variant.status === "ready" && h("img", {
         src: variant.url, alt: `${image.filename}, ${variant.name}`, width: variant.width, height: variant.height,

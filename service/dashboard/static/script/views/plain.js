@@ -22,9 +22,7 @@ export const itemsView = (shown) => listView(shown, {
   ],
 });
 
-/**
- * What a user caused are messages, known by their recipient: the newest of them are looked through.
- */
+/** What a user caused are messages, known by their recipient: the newest ones are looked through. */
 export const usersView = (shown) => listView(shown, {
   title: "Users", path: "/users", none: "No users yet.",
   columns: ["Address", "Name", "Created", "Newest message"],

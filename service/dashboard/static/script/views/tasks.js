@@ -11,13 +11,16 @@ import { taskTable } from "../parts/table.js";
 import { go, to } from "../router.js";
 
 const PAGE = 50;
+/** For a page whose tasks are far between. */
+const REQUESTS = 5;
 
 export function tasksView(shown, place) {
   let query = place.query;
   let wanted = PAGE;
+  let requests = REQUESTS;
   const form = filterForm((text) => go(to("tasks", "", text)));
   const list = region(shown, {
-    load: (signal) => pages("/tasks", filterOf(query), wanted, signal),
+    load: (signal) => pages("/tasks", filterOf(query), wanted, signal, requests),
     draw: ({ items, next }) => [
       taskTable(items, { caption: "Tasks", none: "No task fits." }),
       next && h("p", { class: "actions centred" }, button("Show older tasks", more)),
@@ -26,12 +29,14 @@ export function tasksView(shown, place) {
   });
   const more = () => {
     wanted += PAGE;
+    requests += REQUESTS;
     list.refresh();
   };
   const bulk = bulkBar(() => filterOf(query), list.refresh);
   const follow = (next) => {
     query = next.query;
     wanted = PAGE;
+    requests = REQUESTS;
     fillForm(form, query);
     bulk.show();
     list.refresh();
@@ -54,12 +59,12 @@ function bulkBar(filter, changed) {
   const retry = button("Retry all that fit", () => act("retry"));
   const cancel = button("Cancel all that fit", () => act("cancel"));
   const priority = h("select", { "aria-label": "Set the priority of all that fit", onchange: async () => {
-    const to_ = priority.value;
+    const chosen = priority.value;
     priority.value = "";
-    await act("priority", { to: to_ });
+    await act("priority", { to: chosen });
   } }, h("option", { value: "" }, "Priority of all that fit…"), options(PRIORITIES));
   const show = () => {
     for (const [verb, control] of Object.entries({ retry, cancel, priority })) control.disabled = !concerned(verb, filter()).length;
   };
-  return { element: h("p", { class: "actions bulk" }, retry, cancel, priority), show };
+  return { element: h("p", { class: "actions" }, retry, cancel, priority), show };
 }
