@@ -7,7 +7,7 @@ import re
 from tests.browser.driving import Console, Page, enqueue_many, expect
 from tests.flow import failing
 from tests.pictures import picture_bytes
-from tests.servers import Process
+from tests.servers import Process, until
 
 JPEG = picture_bytes(size=(300, 200))
 
@@ -78,3 +78,34 @@ def test_a_service_that_is_gone_is_said_and_found_again(page: Page, console: Con
     page.unroute_all()
 
     pulse(page, "live")
+
+
+def test_a_tab_that_is_not_looked_at_holds_no_stream(page: Page, server: Process) -> None:
+    page.goto("/dashboard")
+    pulse(page, "live")
+    until(lambda: open_streams(server) == 1, "the stream")
+    look(page, hidden=True)
+    until(lambda: open_streams(server) == 0, "its end")
+    server.client.post("/images", files={"file": ("unseen.jpg", JPEG)}).raise_for_status()
+    look(page, hidden=False)
+
+    card = page.locator(".card").filter(has_text="unseen.jpg")
+    expect(card).to_have_attribute("data-status", "ready")
+    assert open_streams(server) == 1
+
+
+def look(page: Page, *, hidden: bool) -> None:
+    """What a browser tells a page whose tab is left, or come back to."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def open_streams(server: Process) -> float:
+    found = re.search(r"^pixmill_event_streams (\S+)$", server.client.get("/metrics").text, re.M)
+    assert found
+    return float(found[1])
