@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from tests.browser.driving import Console, Dialog, Page, expect
 from tests.flow import failing
 from tests.pictures import picture_bytes
@@ -201,16 +199,16 @@ def test_leaving_in_the_middle_of_an_upload_is_asked_about_and_told_afterwards(p
     assert asked == ["beforeunload"]
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=["element", "attribute", "entity"])
-def test_a_name_is_shown_as_it_is(page: Page, name: str) -> None:
+def test_names_are_shown_as_they_are(page: Page) -> None:
     page.goto("/dashboard")
-    choose(page, file(name))
+    choose(page, *map(file, HOSTILE))
 
-    found = card(page, name)
-    expect(found).to_have_attribute("data-status", "ready")
-    found.locator("a.name").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    assert page.locator("main script, main b, main img[src=x]").count() == 0
+    for name in HOSTILE:
+        expect(card(page, name)).to_have_attribute("data-status", "ready")
+        assert page.locator("main script, main b, main img[src=x]").count() == 0
+    card(page, HOSTILE[0]).locator("a.name").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[0])
+    assert page.locator("main img[src=x]").count() == 0
 
 
 def test_a_card_tells_how_far_its_image_is(page: Page, server: Process) -> None:
