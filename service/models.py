@@ -231,6 +231,7 @@ class Task(Base):
         ),
         Index(
             "ix_tasks_failed",
+            "status",  # always the same: so SQLite takes it before the one that has no more
             "kind",
             "error_code",
             "finished_at",
