@@ -231,7 +231,7 @@ class Task(Base):
         ),
         Index(
             "ix_tasks_failed",
-            "status",  # always the same: so SQLite takes it before the one that has no more
+            "status",  # the same throughout: so SQLite prefers this one to ix_tasks_status
             "kind",
             "error_code",
             "finished_at",
