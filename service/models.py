@@ -231,6 +231,7 @@ class Task(Base):
         ),
         Index(
             "ix_tasks_failed",
+            "status",  # the same throughout: so SQLite prefers this one to ix_tasks_status
             "kind",
             "error_code",
             "finished_at",

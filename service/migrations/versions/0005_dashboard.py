@@ -32,7 +32,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_tasks_failed",
         "tasks",
-        ["kind", "error_code", "finished_at"],
+        ["status", "kind", "error_code", "finished_at"],
         sqlite_where=FAILED,
         postgresql_where=FAILED,
     )
