@@ -29,7 +29,7 @@ from service.ids import first_id
 from service.kinds import KINDS
 from service.models import IMAGES, TASKS, Moment, now
 from service.tasks.filters import MOST_LOOKED_AT
-from service.tasks.rows.overview import MOST_COUNTED
+from service.tasks.rows.counts import MOST_COUNTED
 from tests.api.asking import upload
 from tests.api.conftest import serving
 from tests.conftest import NewDatabase

@@ -71,6 +71,11 @@ def test_a_list_comes_in_pages_newest_first_without_timelines(filled: httpx.Clie
         {"limit": 101},
         {"cursor": "x" * 65},
         {"kind": "x" * 65},
+        {"created_after": "yesterday"},
+        {"created_before": "2026-01-01T00:00:00"},
+        {"finished_after": "0001-01-01T00:00:00Z"},
+        {"error": ""},
+        {"error": "x" * 201},
     ],
 )
 def test_a_filter_that_makes_no_sense_is_refused(

@@ -16,13 +16,18 @@ def pulse(page: Page, word: str) -> None:
     expect(page.locator("#pulse")).to_have_text(word)
 
 
+def expect_to_appear(page: Page, server: Process, name: str) -> None:
+    """Another client sends an image; the page shows it."""
+    server.client.post("/images", files={"file": (name, JPEG)}).raise_for_status()
+    card = page.locator(".card").filter(has_text=name)
+    expect(card).to_have_attribute("data-status", "ready")
+
+
 def test_an_image_that_another_client_sends_appears(page: Page, server: Process) -> None:
     page.goto("/dashboard")
     pulse(page, "live")
-    server.client.post("/images", files={"file": ("elsewhere.jpg", JPEG)}).raise_for_status()
 
-    card = page.locator(".card").filter(has_text="elsewhere.jpg")
-    expect(card).to_have_attribute("data-status", "ready")
+    expect_to_appear(page, server, "elsewhere.jpg")
 
 
 def test_a_task_is_followed_without_asking_again(page: Page, server: Process) -> None:
@@ -60,10 +65,8 @@ def test_without_the_stream_it_looks_every_few_seconds(
     page.route("**/events", lambda route: route.abort())
     page.goto("/dashboard")
     pulse(page, "polling")
-    server.client.post("/images", files={"file": ("polled.jpg", JPEG)}).raise_for_status()
 
-    card = page.locator(".card").filter(has_text="polled.jpg")
-    expect(card).to_have_attribute("data-status", "ready")
+    expect_to_appear(page, server, "polled.jpg")
 
 
 def test_a_service_that_is_gone_is_said_and_found_again(page: Page, console: Console) -> None:

@@ -117,6 +117,13 @@ def test_filters_stand_in_the_address_and_follow_it_back_and_forth(
     expect(page).to_have_url(f"{server.url}/dashboard/tasks")
 
 
+def test_an_address_that_names_no_time_is_one_without_an_age(page: Page, server: Process) -> None:
+    ended(server, enqueue_many(server, failing.permanent))
+    page.goto("/dashboard/tasks?kind=test.permanent&age=yesterday")
+
+    expect(rows(page).first).to_contain_text("test.permanent")
+
+
 def test_what_an_item_caused_is_a_link_away(page: Page, server: Process) -> None:
     ended(server, server.client.post("/items/caused?action=rename").json()["task_ids"])
     page.goto("/dashboard/items")

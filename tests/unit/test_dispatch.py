@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import pytest
 from sqlalchemy.orm import Session
 
 from service.database import open_database
@@ -22,14 +20,6 @@ async def _nothing(work: Work) -> Outcome | None:
 
 
 TEST = Kind("test", _nothing, Priority.NORMAL, Retry(), 60, Lane.PIXELS)
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = open_database(database_url)
-    with Session(database.engine) as session:
-        yield session
-    database.close()
 
 
 def add(session: Session, count: int, priority: Priority = Priority.NORMAL) -> list[str]:

@@ -20,9 +20,7 @@ from service.runtime import check
 from service.tasks import Isolation, Lane, Registry
 from service.tasks.registry import isolated_as
 from service.tasks.rows import TaskRow
-from tests.unit.test_rows import add, claim_one, session
-
-__all__ = ["session"]
+from tests.unit.test_rows import add, claim_one
 
 THREAD, PROCESS = Isolation.THREAD, Isolation.PROCESS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -17,17 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from service.database import open_engine
 from service.inserts import add_row_unless_there, add_rows
 from service.models import Base, Image, Item, Moment, Task, TaskEvent, new_id, now
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:

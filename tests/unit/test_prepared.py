@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.database import open_database
 from service.models import TASKS
 from service.prepared import Prepared
 
@@ -29,38 +27,36 @@ COLUMNS = (*(TASKS.c[name] for name in ROW), TASKS.c.finished_at, TASKS.c.result
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = open_database(database_url)
-    with Session(database.engine) as session:
-        session.execute(insert(TASKS), [{"id": "a", **ROW}, {"id": "b", **ROW}])
-        yield session
-    database.close()
+def filled(session: Session) -> Session:
+    """With two rows."""
+    session.execute(insert(TASKS), [{"id": "a", **ROW}, {"id": "b", **ROW}])
+    return session
 
 
-def test_rows_come_as_sqlalchemy_reads_them(session: Session) -> None:
+def test_rows_come_as_sqlalchemy_reads_them(filled: Session) -> None:
     wanted = select(*COLUMNS).where(TASKS.c.run_at <= bindparam("until")).order_by(TASKS.c.id)
     # The same moment in another zone: what is compared are moments.
     until = {"until": AT.astimezone(timezone(timedelta(hours=2)))}
 
-    rows = Prepared(wanted).rows(session, until)
+    rows = Prepared(wanted).rows(filled, until)
 
-    assert rows == [list(row) for row in session.execute(wanted, until)]
+    assert rows == [list(row) for row in filled.execute(wanted, until)]
     assert len(rows) == 2
     assert rows[0] == [*ROW.values(), None, None]
 
 
-def test_values_are_written_as_sqlalchemy_writes_them(session: Session) -> None:
+def test_values_are_written_as_sqlalchemy_writes_them(filled: Session) -> None:
     values = {"made": {"a": [1.5, None, "%s"]}, "at": AT + timedelta(microseconds=1)}
     change = update(TASKS).values(
         result=bindparam("made"), finished_at=bindparam("at"), worker=None, status="succeeded"
     )
 
     changed = Prepared(change.where(TASKS.c.id == bindparam("of")).returning(TASKS.c.id))
-    session.execute(change.where(TASKS.c.id == "b"), values)
+    filled.execute(change.where(TASKS.c.id == "b"), values)
 
-    assert changed.first(session, values | {"of": "a"}) == ["a"]
-    assert changed.first(session, values | {"of": "nobody"}) is None
-    ours, theirs = session.execute(
+    assert changed.first(filled, values | {"of": "a"}) == ["a"]
+    assert changed.first(filled, values | {"of": "nobody"}) is None
+    ours, theirs = filled.execute(
         select(TASKS.c.result, TASKS.c.finished_at, TASKS.c.status).order_by(TASKS.c.id)
     )
     assert ours == theirs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,14 +31,6 @@ def kind(name: str = "test", lane: Lane = Lane.LIGHT) -> Kind:
 
 
 TEST = kind()
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = open_database(database_url)
-    with Session(database.engine) as session:
-        yield session
-    database.close()
 
 
 def add(session: Session, **changes: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,22 +10,12 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service import minutes, upkeep
-from service.database import open_engine
 from service.inserts import add_rows
 from service.models import Task, TaskMinute, new_id, now
 from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.rows import minutes as module
 from service.tasks.rows.minutes import Counted
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
-
 
 #: At the beginning of a minute that has been over for some time.
 EARLIER = now().replace(second=0, microsecond=0) - timedelta(minutes=10)
