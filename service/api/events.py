@@ -9,10 +9,10 @@ from fastapi.sse import EventSourceResponse
 from starlette.responses import Response
 
 from service import images
-from service.api.deps import ImageId, PartsDep
+from service.api.deps import ImageId, Parts, PartsDep
 from service.api.live import EVERYTHING, EventStream, Stream, Topic
 from service.api.live.looking import SETTLED
-from service.api.live.messages import of_document
+from service.api.live.messages import Message, of_document
 from service.api.problems import responses
 from service.api.tasks import TaskId
 from service.errors import DatabaseFailed, NotFound, TooManyStreams
@@ -61,10 +61,8 @@ async def follow(parts: PartsDep, last: LastEventId = None) -> Response:
 async def follow_task(task_id: TaskId, parts: PartsDep, last: LastEventId = None) -> Response:
     """`task` with its document, now and whenever it changes, until it has finished."""
     document = await parts.runtime.database.read(queries.get, task_id)
-    if document.status in FINAL and last == of_document("task", task_id, document).digest:
-        return Response(status_code=204)
-    parts.follower.check_room()
-    return EventStream(parts.follower, Stream(Topic("task", task_id), last))
+    message = of_document("task", task_id, document)
+    return _following(parts, message, last, is_over=document.status in FINAL)
 
 
 @router.get(
@@ -78,7 +76,14 @@ async def follow_image(image_id: ImageId, parts: PartsDep, last: LastEventId = N
     until it is ready or has failed."""
     base_url = parts.runtime.settings.public_url
     document = await parts.runtime.database.read(images.get, image_id, base_url)
-    if document.status in SETTLED and last == of_document("image", image_id, document).digest:
+    message = of_document("image", image_id, document)
+    return _following(parts, message, last, is_over=document.status in SETTLED)
+
+
+def _following(parts: Parts, now: Message, last: str | None, *, is_over: bool) -> Response:
+    """A stream about one thing; 204 where it is over and the client knows, which ends its coming
+    back. Raises: TooManyStreams."""
+    if is_over and last == now.digest:
         return Response(status_code=204)
     parts.follower.check_room()
-    return EventStream(parts.follower, Stream(Topic("image", image_id), last))
+    return EventStream(parts.follower, Stream(Topic(now.event, now.about), last))

@@ -59,6 +59,7 @@ _TAKEN = {
     "progress": 0.0,
     "dispatched_at": None,
 }
+#: In the order of the fields, so that a row makes a TaskRow.
 _SEEN = [TASKS.c[field.name] for field in fields(TaskRow)]
 _CLAIM = Prepared(
     update(TASKS)

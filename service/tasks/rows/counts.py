@@ -16,7 +16,7 @@ from service.tasks.rows.constants import constant, one_of
 from service.tasks.rows.statements import is_due, is_not_paused
 from service.tasks.words import FINAL, LIVE
 
-#: Finished tasks of a status that are counted.
+#: What is shown is counted no further.
 MOST_COUNTED = 10_000
 
 #: One look into the index for each of its beginnings: none reads more than a row.

@@ -17,15 +17,13 @@ from sqlalchemy.orm import Session
 from service.models import Task
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.constants import constant, one_of
+from service.tasks.rows.counts import MOST_COUNTED
 from service.tasks.rows.statements import is_due, is_running
 from service.tasks.words import STATUSES
 
-#: No count goes further.
-MOST_COUNTED = 10_000
 #: Groups of failures that are shown.
 MAX_GROUPS = 100
 
-#: A literal and no parameter: so SQLite can see that the partial index serves.
 _is_failed = Task.status == constant("failed")
 
 
