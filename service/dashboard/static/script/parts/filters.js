@@ -54,7 +54,7 @@ function queryOf(form) {
 export function filterOf(query) {
   const filter = Object.fromEntries(WORDS.filter((name) => name !== "age" && query.get(name)).map((name) => [name, query.get(name)]));
   if (query.has("status")) filter.status = query.getAll("status");
-  const seconds = Number(query.get("age"));
+  const seconds = Number(query.get("age")) || 0;
   const border = new Date(Date.now() - Math.abs(seconds) * 1000).toISOString();
   if (seconds) filter[seconds > 0 ? "created_after" : "created_before"] = border;
   return filter;

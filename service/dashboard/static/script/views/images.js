@@ -77,7 +77,8 @@ function openGallery({ live, uploads, signal }) {
   }, 700, signal);
   const more = async () => {
     const page = await read({ cursor: next });
-    if (page) [page.items.forEach(keep), (next = page.next)];
+    page?.items.forEach(keep);
+    if (page) next = page.next;
     draw();
   };
   const onProgress = ({ detail: task }) => {
