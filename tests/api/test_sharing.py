@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from service.models import new_id
+from service.tasks.words import LIVE
 from tests.api.asking import upload
 from tests.servers import Served, finished, until
 
@@ -85,13 +87,15 @@ def test_an_action_and_a_cancel_of_its_task_come_one_after_the_other(
 
 
 def ended(served: Served) -> None:
-    """Wait until no task is left to do."""
+    """Wait until no task is left to do.
 
-    def left() -> list[str]:
-        asked = (
-            served.client.get("/tasks", params={"status": status, "limit": 1}).json()["items"]
-            for status in ("waiting", "queued", "retrying", "running")
-        )
-        return [one["id"] for found in asked for one in found]
+    All statuses in one look: between two, one task may end and leave another behind.
+    """
+
+    def left() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = served.client.get("/tasks", params={"status": LIVE}).json()[
+            "items"
+        ]
+        return found
 
     until(lambda: not left(), "the end of all tasks")
