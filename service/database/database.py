@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,8 +27,9 @@ T = TypeVar("T")
 
 #: Writes that may share one commit.
 MAX_BATCH = 64
-#: Pause after a conflict, in seconds: the one that goes on is to have its rows before us.
-CONFLICT_SECONDS = 0.02
+#: Pauses after conflicts, in seconds, on average: whoever goes on is to have its rows before us,
+#: and two who met are not to meet again.
+CONFLICT_SECONDS = (0.02, 0.04, 0.08, 0.16)
 
 
 @dataclass(frozen=True)
@@ -120,34 +122,35 @@ class Database:
         # From here on a caller that stops waiting can no longer take its work back.
         batch = [job for job in batch if not job.result.cancelled()]
         try:
-            answers = self._transact(batch)
+            answers = self._once(batch)
         except Exception as error:  # noqa: BLE001 - everything is undone
             answers = self._undone(batch, error)
         self._answer(batch, [self._told(answer) for answer in answers])
 
     def _undone(self, batch: list[_Job], error: Exception) -> list[_Answer]:
-        """What to answer when a batch failed: an error of one job's is found by running each."""
-        named = self.backend.named(error)
-        if isinstance(named, CapacityError):  # the database's own: again is no better
-            return [_Answer(error=error) for _ in batch]
+        """What to answer when a batch failed: an error of one job's is found by running each, and
+        each by itself meets fewer others."""
+        if self.backend.is_conflict(error):
+            _step_back(CONFLICT_SECONDS[0])
+        elif isinstance(self.backend.named(error), CapacityError):
+            return [_Answer(error=error) for _ in batch]  # the database's own: again is no better
         return [self._alone(job) for job in batch]
 
     def _alone(self, job: _Job) -> _Answer:
+        """Carry out one job, again and again while another transaction is in the way."""
+        for pause in CONFLICT_SECONDS:
+            answer = self._tried(job)
+            if answer.error is None or not self.backend.is_conflict(answer.error):
+                return answer
+            _step_back(pause)
+        return self._tried(job)
+
+    def _tried(self, job: _Job) -> _Answer:
         try:
-            (answer,) = self._transact([job])
+            (answer,) = self._once([job])
         except Exception as error:  # noqa: BLE001 - it belongs to the caller
             return _Answer(error=error)
         return answer
-
-    def _transact(self, batch: list[_Job]) -> list[_Answer]:
-        """Carry out a batch and commit it; once more where another transaction was in the way."""
-        try:
-            return self._once(batch)
-        except SQLAlchemyError as error:
-            if not self.backend.is_conflict(error):
-                raise
-        time.sleep(CONFLICT_SECONDS)
-        return self._once(batch)
 
     def _once(self, batch: list[_Job]) -> list[_Answer]:
         with self._turn, self.engine.connect() as connection:
@@ -183,6 +186,10 @@ class _Answer:
     value: Any = None
     error: BaseException | None = None
     events: Sequence[Event] = ()
+
+
+def _step_back(seconds: float) -> None:
+    time.sleep(random.SystemRandom().uniform(0, 2 * seconds))
 
 
 def _settle(answered: Sequence[tuple[_Job, _Answer]]) -> None:

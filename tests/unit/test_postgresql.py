@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from service.database import Database, open_database
 from service.errors import DatabaseFailed, DiskFull, Invalid
 from service.holding import hold
-from service.models import Item, now
+from service.models import Item, Task, now
 from service.tasks import rows
 from service.tasks.registry import Lane
 from tests import postgres
 from tests.postgres import Server
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, until
 from tests.unit.test_database import add, ids
 from tests.unit.test_rows import TEST
 
@@ -77,6 +77,68 @@ async def test_of_two_writers_in_a_deadlock_both_succeed(
 
     assert meeting.runs > 2, "neither was in the other's way"
     await asyncio.to_thread(other.close)
+
+
+async def test_a_writer_who_is_crossed_again_and_again_succeeds_at_last(
+    database: Database, database_url: str
+) -> None:
+    """Each time by another one, who notices a deadlock later and so goes on."""
+    for item_id in ("a", "b"):
+        await database.write(add, item_id)
+    hasty = open_database(f"{database_url}?options=-c%20deadlock_timeout%3D10ms")
+    others: list[threading.Thread] = []
+
+    def take_both(session: Session) -> int:
+        hold(session, Item, "a")
+        if len(others) < 3:
+            others.append(cross(database_url))
+        hold(session, Item, "b")
+        return len(others)
+
+    # With something else in its batch, which has to be done as well.
+    crossed, beside = await asyncio.gather(hasty.write(take_both), hasty.write(add, "c"))
+
+    assert (crossed, beside) == (3, "c")
+    for other in others:
+        await asyncio.to_thread(other.join, PATIENCE)
+    await asyncio.to_thread(hasty.close)
+
+
+def cross(database_url: str) -> threading.Thread:
+    """Somebody who has `b` and waits for `a` by the time this returns."""
+    take = "SELECT id FROM items WHERE id = %s FOR UPDATE"
+    other = psycopg.connect(f"{database_url}?options=-c%20deadlock_timeout%3D30s")
+    other.execute(take, ["b"])
+
+    def go_on() -> None:
+        with other:
+            other.execute(take, ["a"])
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    with psycopg.connect(database_url, autocommit=True) as looking:
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = %s"
+        until(lambda: looking.execute(waiting, [other.info.backend_pid]).fetchone(), "the wait")
+    return thread
+
+
+async def test_a_renewal_waits_for_nobody(database: Database, database_url: str) -> None:
+    held, free = [await database.write(rows.enqueue, TEST, {}) for _ in range(2)]
+    taken = await database.write(rows.claim, {Lane.LIGHT: 2}, worker="w", lease_seconds=1)
+    before = await database.read(leases)
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT 1 FROM tasks WHERE id = %s FOR UPDATE", [held])
+
+        await database.write(rows.renew, [task.lease_token for task in taken], 60)
+
+    after = await database.read(leases)
+    assert after[held] == before[held]
+    assert after[free] > before[free] + timedelta(seconds=30)
+
+
+def leases(session: Session) -> dict[str, datetime]:
+    found = session.execute(select(Task.id, Task.lease_until))
+    return {task_id: until for task_id, until in found if until}
 
 
 async def test_a_row_that_somebody_holds_too_long_is_told_as_a_database_that_failed(

@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, bindparam, exists, select, union_all, update
+from sqlalchemy import CTE, ColumnElement, bindparam, exists, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.models import TASKS, Task, new_id
@@ -158,14 +158,22 @@ def renew(
     session: Session, tokens: Sequence[str], lease_seconds: float, at: datetime | None = None
 ) -> None:
     """Extend the leases of what still runs."""
-    until = (at or time_of(session)) + timedelta(seconds=lease_seconds)
-    session.execute(running(Task.lease_token.in_(tokens)).values(lease_until=until))
+    _extend(session, Task.lease_token.in_(tokens), at or time_of(session), lease_seconds)
 
 
 def renew_all(session: Session, worker: str, lease_seconds: float) -> None:
     """Extend the leases of all that a worker runs."""
-    until = time_of(session) + timedelta(seconds=lease_seconds)
-    session.execute(running(Task.worker == worker).values(lease_until=until))
+    _extend(session, Task.worker == worker, time_of(session), lease_seconds)
+
+
+def _extend(
+    session: Session, which: ColumnElement[bool], at: datetime, lease_seconds: float
+) -> None:
+    """What another transaction holds is ending, or will be there at the next time: who waited for
+    it, holding others, would be in the way of whoever ends those."""
+    free = select(TASKS.c.id).where(*is_running, which).with_for_update(skip_locked=True)
+    extended = running(TASKS.c.id.in_(free))
+    session.connection().execute(extended.values(lease_until=at + timedelta(seconds=lease_seconds)))
 
 
 def report_progress(session: Session, task: TaskRow, fraction: float) -> None:
