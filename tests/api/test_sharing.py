@@ -17,10 +17,14 @@ CLIENTS = 4
 
 
 def two(make_service: MakeService) -> list[Served]:
-    """Two services that have each answered: the framework makes itself ready at first requests."""
+    """Two services, one after the other asked for what none of their routers has.
+
+    The framework makes a router ready when a request first comes by, and these two threads would
+    do so at once; processes, which real services are, each have their own.
+    """
     served = [make_service(), make_service()]
     for one in served:
-        upload(one.client)
+        assert one.client.get("/nowhere").status_code == 404
     return served
 
 
