@@ -22,6 +22,7 @@ SCENARIOS = (
     "requests",
     "recovery",
     "dashboard",
+    "crowd",
 )
 #: Load of the minute before the start above which somebody else is using the machine.
 BUSY = 0.3

@@ -5,13 +5,16 @@ Nothing is written to the database here: whoever calls records what was made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from service.imaging import Probe, Recipe, Rendered, plan, steps
+from service.imaging import Probe, Recipe, Rendered, peak_bytes, plan, steps
 from service.storage import Blob
 from service.tasks import Work
+from service.tasks.work import off_the_clock
+from service.variants import key_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,6 @@ class Made:
     colour: str | None
 
 
-def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
-    """Where a variant is stored: the same at every attempt, another for another recipe."""
-    return f"{image_id}/{recipe.name}.{recipe.digest}.{fmt}"
-
-
 async def make(
     work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
 ) -> list[Made]:
@@ -59,6 +57,18 @@ async def make(
 
 
 async def _rendered(
+    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+) -> list[Made]:
+    """Once there is memory for it; waiting for that is not the attempt's own doing."""
+    path = work.uploads.path(source.image_id)
+    wanted = await asyncio.to_thread(peak_bytes, path, source.probe, source.recipes)
+    async with off_the_clock():
+        await work.memory.admit(wanted)
+    with work.memory.held(wanted):
+        return await _stored(work, source, progress)
+
+
+async def _stored(
     work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
 ) -> list[Made]:
     made: list[Made] = []

@@ -82,6 +82,7 @@ class VariantDocument(Document):
     content_type: str = Field(examples=["image/jpeg"])
     size_bytes: int | None = Field(description="Null until it is made.")
     status: VariantStatus
+    stale: bool = Field(description="Whether the preset of its name has been changed since.")
 
 
 class ImageDocument(Document):
@@ -241,9 +242,7 @@ class NotificationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recipient: str = Field(
-        min_length=1, max_length=320, description="An address, for the channel `email`."
-    )
+    recipient: str = Field(min_length=1, max_length=320, description="An address, for `email`.")
     subject: str = Field("", max_length=200)
     body: str = Field(min_length=1, max_length=20_000)
     channel: ChannelName | None = Field(

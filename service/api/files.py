@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy.orm import Session
 from starlette.responses import FileResponse
 
 from service import images
 from service.api.deps import ImageId, PartsDep
 from service.api.problems import responses
 from service.errors import NotFound, NotReady
-from service.models import Image
 from service.storage import LocalStorage
 
 router = APIRouter(tags=["images"])
@@ -21,7 +19,7 @@ router = APIRouter(tags=["images"])
 VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
 
 #: What keeps a browser from making anything of a file but a picture.
-_SAFE = {
+SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -47,9 +45,9 @@ class File:
 )
 async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
     """As an attachment: it is what the client sent, with all its metadata."""
-    image = await parts.runtime.database.read(_find_original, image_id)
+    image = await parts.runtime.database.read(images.found, image_id)
     what = File(image.id, image.sha256, image.content_type, "private", image.filename)
-    return await _send(what, parts.runtime.uploads, request)
+    return await send(what, parts.runtime.uploads, request)
 
 
 @router.get(
@@ -64,15 +62,15 @@ async def get_variant(
     """With ETag and Range; 409 with Retry-After while it is being made."""
     variant = await parts.runtime.database.read(images.variant, image_id, name)
     what = File(variant.key, variant.sha256 or "", variant.content_type, "public")
-    return await _send(what, parts.runtime.processed, request)
+    return await send(what, parts.runtime.processed, request)
 
 
-async def _send(what: File, storage: LocalStorage, request: Request) -> Response:
+async def send(what: File, storage: LocalStorage, request: Request) -> Response:
     """The file, or that the client has it already. Raises: NotFound when it is gone."""
     headers = {
         "ETag": f'"{what.sha256}"',
         "Cache-Control": f"{what.audience}, max-age=3600",
-        **_SAFE,
+        **SAFE,
     }
     if _is_fresh(request, what.sha256):
         return Response(status_code=304, headers=headers)
@@ -83,12 +81,6 @@ async def _send(what: File, storage: LocalStorage, request: Request) -> Response
         headers=headers,
         filename=what.filename,
     )
-
-
-def _find_original(session: Session, image_id: str) -> Image:
-    image = images.find(session, image_id)
-    session.expunge(image)
-    return image
 
 
 def _is_fresh(request: Request, digest: str) -> bool:

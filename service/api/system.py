@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.api.deps import Parts, PartsDep
-from service.imaging import Recipe
+from service.api.problems import responses
+from service.errors import Invalid
+from service.imaging.presets import MAX_SIDE_PX
+from service.presets import PresetDocument, explained
 from service.schemas import HealthDocument, LimitsDocument
 from service.tasks.engines import EmbeddedEngine, RelayEngine
 
@@ -19,6 +23,9 @@ router = APIRouter()
 
 #: Longest wait for any one part of the readiness check, in seconds.
 CHECK_SECONDS = 3
+ExampleSide = Annotated[
+    int, Query(ge=1, le=MAX_SIDE_PX, description="Of the example's picture, in pixels.")
+]
 
 
 @router.get("/healthz", tags=["system"], summary="Whether the process answers")
@@ -74,10 +81,20 @@ async def limits(parts: PartsDep) -> LimitsDocument:
     )
 
 
-@router.get("/presets", tags=["images"], summary="What may be asked for by name")
-async def presets(parts: PartsDep) -> list[Recipe]:
-    """The presets; all of them are made of an upload that names none."""
-    return list(parts.runtime.presets.values())
+@router.get(
+    "/presets",
+    tags=["images"],
+    summary="What may be asked for by name",
+    responses=responses(Invalid),
+)
+async def presets(
+    parts: PartsDep, width: ExampleSide = 4000, height: ExampleSide = 3000
+) -> list[PresetDocument]:
+    """The presets, and what each would make of a picture of that size.
+
+    All of them are made of an upload that names none.
+    """
+    return [explained(recipe, width, height) for recipe in parts.runtime.presets.values()]
 
 
 async def _check(check: Awaitable[object]) -> str:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from service.imaging.footprint import peak_bytes
 from service.imaging.pipeline import Observe, Planned, Rendered, plan, render
 from service.imaging.placeholder import dominant_colour
 from service.imaging.presets import DEFAULT_PRESETS, Operation, Pipeline, Recipe
 from service.imaging.probe import SNIFF_BYTES, Limits, Probe, probe, sniff
 from service.imaging.steps import Step, steps
+from service.imaging.wording import in_words
 
 __all__ = [
     "DEFAULT_PRESETS",
@@ -25,6 +27,8 @@ __all__ = [
     "Rendered",
     "Step",
     "dominant_colour",
+    "in_words",
+    "peak_bytes",
     "plan",
     "probe",
     "render",

@@ -186,8 +186,17 @@ class Recipe(_Closed):
 
     @cached_property
     def digest(self) -> str:
-        """Eight hexadecimal digits that stand for everything the recipe says."""
-        text = json.dumps(self.as_json, sort_keys=True)
+        """Eight hexadecimal digits that stand for everything the recipe says: its version.
+
+        What is left at its default is left out, so that a release which knows more fields does
+        not give every recipe a new version.
+        """
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        said["operations"] = [
+            {"op": one.op, **one.model_dump(mode="json", exclude_defaults=True)}
+            for one in self.operations
+        ]
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
