@@ -28,7 +28,7 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """The metadata all tables share."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's
+    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 - SQLAlchemy's
 
 
 Id = String(32)

@@ -209,6 +209,9 @@ class Settings(BaseSettings):
         7200, ge=0, description="Age at which a stored file that no row knows is removed."
     )
 
+    watermarks: Path = Field(
+        Path("watermarks"), description="Folder of the PNG files that `watermark` may name."
+    )
     presets: str = Field(
         "",
         description="The presets: the path of a TOML file, or a JSON list of recipes; empty: the "

@@ -14,6 +14,7 @@ the task runner reads `transient` to decide whether another attempt can help.
     │   ├── WrongState                  409     wrong_state
     │   ├── AlreadyExists               409     already_exists
     │   ├── TooManyRenders              409     too_many_renders
+    │   ├── Unshowable                  409     unshowable
     │   ├── TooLarge                    413     too_large
     │   ├── UnsupportedFormat           415     unsupported_format
     │   ├── Invalid                     422     invalid
@@ -119,6 +120,10 @@ class AlreadyExists(RequestError):
 
 class TooManyRenders(RequestError):
     status, code, title = 409, "too_many_renders", "It has as many renders as it may have"
+
+
+class Unshowable(RequestError):
+    status, code, title = 409, "unshowable", "The original cannot be shown"
 
 
 class TooLarge(RequestError):

@@ -1,13 +1,13 @@
 """Images: what was uploaded, and the variants that tasks make of it.
 
-`receive` writes an upload's rows and its task; `process` is that task. `recipes_for` and
-`manifest` say what will exist before anything does.
+`receive` writes an upload's rows and its task; `process` is that task. `manifest` says what will
+exist before anything does.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +15,19 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import items, processing
-from service.errors import BadPipeline, NotFound, NotReady, UnknownPreset
+from service.errors import BadPipeline, NotFound, NotReady
 from service.holding import hold
-from service.imaging import Pipeline, Probe, Recipe
+from service.imaging import Probe, Recipe
 from service.inserts import add_rows
 from service.models import IMAGES, VARIANTS, Image, Render, Variant, new_id, now
 from service.picture import PLAIN, Row, View, document
 from service.schemas import ImageDocument
 from service.storage import Blob
 from service.tasks import Priority, Subject, cancel_about, enqueue
-from service.variants import RENDER, variant_row
+from service.variants import variant_row
 
-Presets = Mapping[str, Recipe]
 #: Pixels of all variants that one request may ask for.
 MAX_PIXELS_TOGETHER = 100_000_000
-#: A preset's name that stands for no preset at all: only the pipeline is made.
-NO_PRESET = "none"
 
 
 @dataclass(frozen=True)
@@ -41,23 +38,6 @@ class Upload:
     filename: str
     blob: Blob
     probe: Probe
-
-
-def recipes_for(
-    presets: Presets, names: Sequence[str], pipeline: Pipeline | None
-) -> tuple[Recipe, ...]:
-    """What to make of an image: the named presets, or all, and a pipeline's variants on top.
-
-    A pipeline's variant takes the place of a preset of its name.
-
-    Raises: UnknownPreset; BadPipeline.
-    """
-    chosen = {name: _preset(presets, name) for name in names or presets if name != NO_PRESET}
-    for recipe in pipeline.variants if pipeline else ():
-        if recipe.name == RENDER:
-            raise BadPipeline(f"The name {RENDER!r} is taken.", field="pipeline.variants")
-        chosen[recipe.name] = recipe
-    return tuple(chosen.values())
 
 
 def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
@@ -254,15 +234,6 @@ def known_keys(session: Session, store: str, keys: Sequence[str]) -> set[str]:
     return {*session.scalars(variants), *session.scalars(rendered)}
 
 
-def _preset(presets: Presets, name: str) -> Recipe:
-    try:
-        return presets[name]
-    except KeyError:
-        raise UnknownPreset(
-            f"There is no preset {name!r}; there is {', '.join(presets)}.", field="preset"
-        ) from None
-
-
 def _image_row(upload: Upload, item_id: str | None) -> dict[str, Any]:
     probe = upload.probe
     return {
@@ -277,6 +248,7 @@ def _image_row(upload: Upload, item_id: str | None) -> dict[str, Any]:
         "orientation": probe.orientation,
         "frames": probe.frames,
         "alpha": probe.alpha,
+        "removed": list(probe.metadata),
         "status": "received",
         "item_id": item_id,
         "task_id": new_id(),

@@ -34,7 +34,13 @@ class Made:
     name: str
     key: str
     blob: Blob
+    #: In pixels: what was foretold, or what a `trim` has left.
+    width: int
+    height: int
     colour: str | None
+    blurhash: str | None
+    quality: int | None
+    score: float | None
 
 
 async def make(
@@ -60,8 +66,8 @@ async def _rendered(
     work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
 ) -> list[Made]:
     """Once there is memory for it; waiting for that is not the attempt's own doing."""
-    path = work.uploads.path(source.image_id)
-    wanted = await asyncio.to_thread(peak_bytes, path, source.probe, source.recipes)
+    path, marks = work.uploads.path(source.image_id), work.settings.watermarks
+    wanted = await asyncio.to_thread(peak_bytes, path, source.probe, source.recipes, marks)
     async with off_the_clock():
         await work.memory.admit(wanted)
     with work.memory.held(wanted):
@@ -72,8 +78,9 @@ async def _stored(
     work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
 ) -> list[Made]:
     made: list[Made] = []
-    path = work.uploads.path(source.image_id)
-    async with aclosing(work.place.stream(steps, path, source.probe, source.recipes)) as rendered:
+    path, marks = work.uploads.path(source.image_id), work.settings.watermarks
+    running = work.place.stream(steps, path, source.probe, source.recipes, marks)
+    async with aclosing(running) as rendered:
         async for step in rendered:
             for stage, fmt, seconds in step.stages:
                 work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
@@ -89,7 +96,17 @@ async def _store(work: Work, source: Source, variant: Rendered) -> Made:
         blob = await work.processed.put(key, _once(variant.data))
     work.metrics.variants.labels(variant.format, "ready").inc()
     work.metrics.variant_bytes.labels(variant.format).inc(blob.size_bytes)
-    return Made(variant.name, key, blob, variant.colour)
+    return Made(
+        name=variant.name,
+        key=key,
+        blob=blob,
+        width=variant.width,
+        height=variant.height,
+        colour=variant.colour,
+        blurhash=variant.blurhash,
+        quality=variant.quality,
+        score=variant.score,
+    )
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -75,6 +75,8 @@ class Image(Base):
     item_id: Mapped[str | None] = mapped_column(ForeignKey("items.id"), index=True)
     task_id: Mapped[str] = mapped_column(Id)
     colour: Mapped[str | None] = mapped_column(String(7))
+    blurhash: Mapped[str | None] = mapped_column(String(32))
+    removed: Mapped[list[str] | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -104,6 +106,8 @@ class Variant(Base):
     content_type: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    quality: Mapped[int | None]
+    score: Mapped[float | None]
     status: Mapped[str] = mapped_column(String(16))
 
 

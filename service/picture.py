@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from service.models import Image, Variant
@@ -35,10 +36,11 @@ def document(image: Row, variants: Sequence[Row], view: View) -> ImageDocument:
     failed = code and image["status"] == "failed"
     failure = ErrorDocument(code=code, message=image["error_message"] or "") if failed else None
     return ImageDocument(
-        **{name: image[name] for name in _SHOWN},
-        placeholder=Placeholder(color=colour) if colour else None,
+        **{name: image.get(name) for name in _SHOWN},
+        placeholder=Placeholder(color=colour, blurhash=image.get("blurhash")) if colour else None,
         variants=derived,
         srcset=_srcset(image, derived),
+        picture=_picture(image, derived),
         error=failure,
     )
 
@@ -62,6 +64,29 @@ def _srcset(image: Row, variants: Sequence[VariantDocument]) -> str:
     """The variants of the whole picture's shape, one a width, narrowest first."""
     whole = {v.width: v.url for v in variants if _same_shape(image, v)}
     return ", ".join(f"{url} {width}w" for width, url in sorted(whole.items()))
+
+
+#: Formats that not every browser shows, best first: each is offered before the others.
+_OFFERED = ("image/avif", "image/webp")
+
+
+def _picture(image: Row, variants: Sequence[VariantDocument]) -> str:
+    """HTML with a source a format and the others in the `<img>`; empty without such variants."""
+    whole = [one for one in variants if _same_shape(image, one)]
+    offered = {kind: [one for one in whole if one.content_type == kind] for kind in _OFFERED}
+    rest = [one for one in whole if one.content_type not in _OFFERED] or whole
+    if not rest:
+        return ""
+    sources = "".join(
+        f'<source type="{kind}" srcset="{escape(_srcset(image, those))}">'
+        for kind, those in offered.items()
+        if those
+    )
+    largest, srcset = max(rest, key=lambda one: one.width), escape(_srcset(image, rest))
+    return (
+        f'<picture>{sources}<img src="{escape(largest.url)}" srcset="{srcset}"'
+        f' width="{largest.width}" height="{largest.height}" alt="" loading="lazy"></picture>'
+    )
 
 
 def _same_shape(image: Row, variant: VariantDocument) -> bool:

@@ -1,21 +1,23 @@
-"""The presets of this service: read from its settings, and told in words."""
+"""The presets of this service: read from its settings, chosen for an image, told in words."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from service.errors import BadPipeline
-from service.imaging import DEFAULT_PRESETS, Probe, Recipe, in_words, plan
+from service.errors import BadPipeline, UnknownPreset
+from service.imaging import DEFAULT_PRESETS, Pipeline, Probe, Recipe, in_words, missing_mark, plan
 from service.schemas import Document
 from service.variants import RENDER
 
 Presets = Mapping[str, Recipe]
+#: A preset's name that stands for no preset at all: only the pipeline is made.
+NO_PRESET = "none"
 _RECIPES: TypeAdapter[list[Recipe]] = TypeAdapter(list[Recipe])
 
 
@@ -73,6 +75,39 @@ def _listed(path: Path) -> list[Any]:
         {"name": name, **table} if isinstance(table, dict) else table
         for name, table in tables.items()
     ]
+
+
+def recipes_for(
+    presets: Presets, names: Sequence[str], pipeline: Pipeline | None, watermarks: Path
+) -> tuple[Recipe, ...]:
+    """What to make of an image: the named presets, or all, and a pipeline's variants on top.
+
+    A pipeline's variant takes the place of a preset of its name.
+
+    Raises: UnknownPreset; BadPipeline.
+    """
+    chosen = {name: _preset(presets, name) for name in names or presets if name != NO_PRESET}
+    for recipe in pipeline.variants if pipeline else ():
+        if recipe.name == RENDER:
+            raise BadPipeline(f"The name {RENDER!r} is taken.", field="pipeline.variants")
+        chosen[recipe.name] = recipe
+    check_marks(chosen.values(), watermarks)
+    return tuple(chosen.values())
+
+
+def check_marks(recipes: Iterable[Recipe], watermarks: Path, field: str = "pipeline") -> None:
+    """Raises: BadPipeline where a recipe names an image that is not in the folder."""
+    if mark := missing_mark(recipes, watermarks):
+        raise BadPipeline(f"There is no image {mark!r} for a watermark.", field=field)
+
+
+def _preset(presets: Presets, name: str) -> Recipe:
+    try:
+        return presets[name]
+    except KeyError:
+        raise UnknownPreset(
+            f"There is no preset {name!r}; there is {', '.join(presets)}.", field="preset"
+        ) from None
 
 
 def explained(recipe: Recipe, width: int, height: int) -> PresetDocument:

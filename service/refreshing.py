@@ -131,8 +131,9 @@ def _added(session: Session, source: Source, recipe: Recipe) -> Variant:
 def _take(row: Variant, source: Source, recipe: Recipe, made: Made) -> None:
     """Have a variant's row tell of what was made."""
     planned = variant_row(source.image_id, source.probe, row.position, recipe)
-    ready = {"status": "ready", "size_bytes": made.blob.size_bytes, "sha256": made.blob.sha256}
-    for name, value in (planned | ready).items():
+    found = {"size_bytes": made.blob.size_bytes, "sha256": made.blob.sha256}
+    found |= {name: getattr(made, name) for name in ("width", "height", "quality", "score")}
+    for name, value in (planned | found | {"status": "ready"}).items():
         setattr(row, name, value)
 
 

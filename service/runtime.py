@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from service.config import Settings
 from service.database import Database, check_url, open_database
 from service.events import Events
-from service.imaging import Limits
+from service.imaging import Limits, missing_mark
 from service.memory import Memory
 from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
@@ -84,8 +84,10 @@ def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
     limited(kinds, settings)
     isolated_as(kinds, settings.isolation)
-    read_presets(settings.presets)
+    presets = read_presets(settings.presets)
     check_keys(settings.render_keys)
+    if mark := missing_mark(presets.values(), settings.watermarks):
+        raise ValueError(f"A preset needs {settings.watermarks / mark}.png, which is not there.")
     check_url(settings.database_url)
     open_notifiers(settings)
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from service import images, request_keys
+from service import images, presets, request_keys
 from service.api.deps import (
     BODY_ERRORS,
     Cursor,
@@ -210,8 +210,9 @@ async def process_image(
     """Add variants, or make existing ones anew."""
     await parts.admission.check_disk()
     runtime = parts.runtime
-    names = wanted.presets or ([images.NO_PRESET] if wanted.pipeline else [])
-    recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
+    names = wanted.presets or ([presets.NO_PRESET] if wanted.pipeline else [])
+    marks = runtime.settings.watermarks
+    recipes = presets.recipes_for(runtime.presets, names, wanted.pipeline, marks)
     priority = Priority.named(wanted.priority) if wanted.priority else None
     request_id, view, task_id = current_request_id(), runtime.view, new_id()
     asked = image_id + wanted.model_dump_json()
@@ -250,9 +251,8 @@ async def _ingest(
     except ServiceError as error:
         metrics.uploads.labels("refused", error.code).inc()
         raise
-    refused = [one for one in submission.files if isinstance(one, Refused)]
     if not submission.uploads:
-        raise refused[0].error
+        raise next(one.error for one in submission.files if isinstance(one, Refused))
     accepted = await _commit(submission, parts)
     for upload in submission.uploads:
         metrics.uploads.labels("accepted", "").inc()
@@ -306,7 +306,8 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
 def _recipes(submission: Submission, parts: Parts) -> Sequence[Recipe]:
     names = [name for name in submission.fields.get("preset", ()) if name]
     pipeline = _pipeline(submission.first("pipeline"))
-    return images.recipes_for(parts.runtime.presets, names, pipeline)
+    runtime = parts.runtime
+    return presets.recipes_for(runtime.presets, names, pipeline, runtime.settings.watermarks)
 
 
 def _pipeline(text: str | None) -> Pipeline | None:

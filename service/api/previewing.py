@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from service import images
+from service import images, presets
 from service.errors import (
     BadPipeline,
     BrokenPicture,
@@ -22,7 +22,7 @@ from service.errors import (
     WorkerCrashed,
 )
 from service.imaging import Probe, Recipe, Rendered, peak_bytes, plan, steps
-from service.imaging.presets import Resize
+from service.imaging.words import Resize
 from service.processing import probe_of
 from service.runtime import Runtime
 from service.tasks.engines.children import Children
@@ -55,6 +55,7 @@ class Previews:
         """
         with self._room():
             image = await self._runtime.database.read(images.found, image_id)
+            presets.check_marks([recipe], self._runtime.settings.watermarks, "recipe")
             plan(probe_of(image), recipe)  # said of the recipe, not of what is made of it here
             try:
                 async with asyncio.timeout(self._seconds):
@@ -89,11 +90,11 @@ class Previews:
     async def _run(self, image_id: str, probe: Probe, recipe: Recipe) -> Rendered:
         uploads, memory = self._runtime.uploads, self._runtime.memory
         await uploads.stat(image_id)
-        path = uploads.path(image_id)
-        wanted = await asyncio.to_thread(peak_bytes, path, probe, [recipe])
+        path, marks = uploads.path(image_id), self._runtime.settings.watermarks
+        wanted = await asyncio.to_thread(peak_bytes, path, probe, [recipe], marks)
         await memory.admit(wanted)
         with memory.held(wanted):
-            step = await only(self._children.stream(steps, path, probe, [recipe]))
+            step = await only(self._children.stream(steps, path, probe, [recipe], marks))
         return step.variant
 
 

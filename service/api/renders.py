@@ -26,7 +26,9 @@ from service.errors import (
     TooManyRenders,
 )
 from service.imaging import Recipe
-from service.imaging.presets import MAX_SIDE_PX, Colour, Fit, Format, Resize
+from service.imaging.presets import Format
+from service.imaging.words import MAX_SIDE_PX, Fit, Gravity, Resize
+from service.imaging.words.base import Padding
 from service.signing import has_expired, is_signed
 
 router = APIRouter(tags=["images"])
@@ -44,7 +46,8 @@ class RenderQuery(BaseModel):
     h: int | None = Field(None, ge=1, le=MAX_SIDE_PX, description="Height of the box, in pixels.")
     fit: Fit = Field(Fit.INSIDE, description="How the picture meets the box.")
     enlarge: bool = Field(False, description="Whether a smaller picture is scaled up.")
-    bg: Colour = "#ffffff"
+    g: Gravity = Field(Gravity.CENTER, description="What `cover` keeps.")
+    bg: Padding = "#ffffff"
     dpr: float = Field(1, ge=0.1, le=8, description="Both sides of the box are times this.")
     format: Format | Literal["auto"] = Field(
         "auto", description="auto: what `Accept` names, AVIF before WebP, else JPEG or PNG."
@@ -67,7 +70,12 @@ class RenderQuery(BaseModel):
     def _resize(self) -> Resize:
         width, height = (side and max(1, round(side * self.dpr)) for side in (self.w, self.h))
         return Resize(
-            width=width, height=height, fit=self.fit, enlarge=self.enlarge, background=self.bg
+            width=width,
+            height=height,
+            fit=self.fit,
+            gravity=self.g,
+            enlarge=self.enlarge,
+            background=self.bg,
         )
 
     def _format(self, accepted: str, *, alpha: bool) -> Format:

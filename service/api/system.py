@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Query, Response
@@ -14,12 +14,33 @@ from sqlalchemy.orm import Session
 from service.api.deps import Parts, PartsDep
 from service.api.problems import responses
 from service.errors import Invalid
-from service.imaging.presets import MAX_SIDE_PX
+from service.imaging.words import MAX_SIDE_PX
 from service.presets import PresetDocument, explained
-from service.schemas import HealthDocument, LimitsDocument
+from service.schemas import Document
 from service.tasks.engines import EmbeddedEngine, RelayEngine
 
 router = APIRouter()
+
+
+class LimitsDocument(Document):
+    """What will be refused, so that a page can say so before it sends."""
+
+    max_upload_bytes: int
+    max_request_bytes: int
+    max_files: int
+    max_pixels: int
+    max_side_px: int
+    max_frames: int
+    formats: list[str]
+    min_body_bytes_per_second: int
+
+
+class HealthDocument(Document):
+    """Whether the service is well; `checks` names what is not."""
+
+    status: Literal["ok", "unready"]
+    checks: dict[str, str]
+
 
 #: Longest wait for any one part of the readiness check, in seconds.
 CHECK_SECONDS = 3

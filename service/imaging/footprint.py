@@ -15,12 +15,15 @@ from types import MappingProxyType
 
 from PIL.ImageFile import ImageFile
 
-from service.imaging import exif
-from service.imaging.geometry import Size, place
+from service.imaging import marks
+from service.imaging.foretell import Canvas, after
+from service.imaging.jobs import Job, job_of, pixels
 from service.imaging.opening import opened
-from service.imaging.pipeline import plan
-from service.imaging.presets import Format, Recipe, Resize
+from service.imaging.operating import PIXEL_BYTES, encoding_bytes, operating_bytes
+from service.imaging.presets import Recipe
 from service.imaging.probe import Probe
+from service.imaging.window import Size
+from service.imaging.words import Operation
 
 #: What a run takes of itself: tables, buffers, a stack.
 BASE_BYTES = 6 * 1024 * 1024
@@ -34,28 +37,29 @@ _PREPARING: Mapping[str, int] = MappingProxyType(
 _DECODING: Mapping[str, int] = MappingProxyType({"webp": 21, "avif": 16, "tiff": 8})
 #: One more plane, and its share of what the decoder does.
 _DECODING_ALPHA = 4
-#: Bytes a pixel that encoding takes beside the picture, the file's own included, in RGB and RGBA.
-_ENCODING: Mapping[Format, tuple[int, int]] = MappingProxyType(
-    {"jpeg": (1, 6), "png": (4, 4), "webp": (27, 42), "avif": (30, 36)}
-)
-#: Pictures that an operation holds at once, its own and what it gives included, in RGB and RGBA.
-_OPERATING = (3, 4)
-_PIXEL = 4
+#: Copies of a whole frame of a moving picture: the decoder's own, what it was laid on, ours.
+_FRAME_COPIES = 4
+#: Bytes a pixel of a frame that waits for the others, with what encoders make of it meanwhile.
+_KEPT_FRAME = PIXEL_BYTES + 2
 
 
-def peak_bytes(source: Path, probe: Probe, recipes: Sequence[Recipe]) -> int:
+def peak_bytes(
+    source: Path, probe: Probe, recipes: Sequence[Recipe], watermarks: Path | None = None
+) -> int:
     """The most memory that `render` takes of this file at any time, in bytes.
 
-    Reads the header once more, in whatever thread it is called. Raises: BadPipeline, as `plan`.
-    Whatever else is wrong with the file is for `render` to say.
+    Reads the header once more, in whatever thread it is called, and those of the watermarks it
+    names in that folder. Raises: BadPipeline, as `plan`. Whatever else is wrong with the file is
+    for `render` to say.
     """
     header = _read(source, probe)
-    jobs = sorted((_job(probe, recipe) for recipe in recipes), key=_pixels, reverse=True)
+    jobs = sorted((job_of(probe, recipe) for recipe in recipes), key=pixels, reverse=True)
     scale = _draft(probe, jobs)
-    level = _Level(
-        (max(1, round(probe.width * scale)), max(1, round(probe.height * scale))), header.channel
-    )
-    return BASE_BYTES + max(_decoding(header, probe, level), *_making(header, probe, level, jobs))
+    width, height = (max(1, round(side * scale)) for side in jobs[0].wanted.picture)
+    level = _Level((width, height), header.channel)
+    theirs = marks.pixels_of(recipes, watermarks) * PIXEL_BYTES
+    working = max(_decoding(header, probe, level), *_making(header, probe, level, jobs))
+    return BASE_BYTES + theirs + working
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class _Header:
     @property
     def channel(self) -> int:
         """Bytes a pixel of what is scaled."""
-        return 1 if self.mode in {"L", "1", "I;16", "I", "F"} else _PIXEL
+        return 1 if self.mode in {"L", "1", "I;16", "I", "F"} else PIXEL_BYTES
 
 
 def _read(source: Path, probe: Probe) -> _Header:
@@ -92,53 +96,9 @@ def _coefficients(image: ImageFile) -> int:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What one recipe takes from the picture, and what it makes of that."""
-
-    #: The part of the picture, and what it is scaled to, as displayed.
-    part: Size
-    scaled: Size
-    #: Pixels of the largest picture on the way, and of the result.
-    most: int
-    result: Size
-    operations: int
-    format: Format
-
-
-def _job(probe: Probe, recipe: Recipe) -> _Job:
-    size = part = scaled = (probe.width, probe.height)
-    planned = plan(probe, recipe)
-    most, others = 0, 0
-    for at, operation in enumerate(recipe.operations):
-        if isinstance(operation, Resize):
-            placement = place(size, operation)
-            if at == 0:
-                left, top, right, bottom = placement.box
-                part, scaled = (round(right - left), round(bottom - top)), placement.scaled
-            size = placement.size
-        others += at > 0 or not isinstance(operation, Resize) or size != scaled
-        most = max(most, size[0] * size[1])
-    result = planned.width, planned.height
-    return _Job(part, scaled, max(most, result[0] * result[1]), result, others, planned.format)
-
-
-def _pixels(job: _Job) -> int:
-    return job.result[0] * job.result[1]
-
-
-def _draft(probe: Probe, jobs: Sequence[_Job]) -> float:
-    """The scale a JPEG is decoded at: the smallest of 1/8, 1/4, 1/2 that serves all jobs."""
-    if probe.format != "jpeg":
-        return 1.0
-    wanted = max(
-        max(job.scaled[0] / max(1, job.part[0]), job.scaled[1] / max(1, job.part[1]))
-        for job in jobs
-    )
-    return next((scale for scale in (0.125, 0.25, 0.5) if scale >= wanted), 1.0)
-
-
-@dataclass(frozen=True)
 class _Level:
+    """The picture as it is decoded, in the orientation of the file."""
+
     size: Size
     channel: int
 
@@ -147,50 +107,114 @@ class _Level:
         return self.size[0] * self.size[1] * self.channel
 
 
+def _draft(probe: Probe, jobs: Sequence[Job]) -> float:
+    """The scale a JPEG is decoded at: the smallest of 1/8, 1/4, 1/2 that serves all jobs."""
+    if probe.format != "jpeg":
+        return 1.0
+    wanted = max(
+        max(all_of / whole for all_of, whole in zip(one.size_of_all, one.picture, strict=True))
+        for one in (job.wanted for job in jobs)
+    )
+    return next((scale for scale in (0.125, 0.25, 0.5) if scale >= wanted), 1.0)
+
+
 def _decoding(header: _Header, probe: Probe, level: _Level) -> int:
-    pixels = level.size[0] * level.size[1]
-    working = _DECODING.get(probe.format, 0)
-    if probe.alpha and probe.format in {"webp", "avif"}:
-        working += _DECODING_ALPHA
-    held = max(_DECODED.get(header.mode, _PIXEL), _PREPARING.get(header.mode, 0), working)
+    held = max(
+        _DECODED.get(header.mode, PIXEL_BYTES),
+        _PREPARING.get(header.mode, 0),
+        _decoder(probe),
+    )
     if probe.alpha and header.mode in {"L", "RGB"}:  # a colour that counts as transparent
-        held = max(held, 2 * _PIXEL)
-    return pixels * held + header.coefficients + header.file_bytes
+        held = max(held, 2 * PIXEL_BYTES)
+    return level.size[0] * level.size[1] * held + header.coefficients + header.file_bytes
 
 
-def _making(header: _Header, probe: Probe, level: _Level, jobs: Sequence[_Job]) -> Iterable[int]:
+def _decoder(probe: Probe) -> int:
+    """Bytes a pixel."""
+    extra = _DECODING_ALPHA if probe.alpha and probe.format in {"webp", "avif"} else 0
+    return _DECODING.get(probe.format, 0) + extra
+
+
+def _making(header: _Header, probe: Probe, level: _Level, jobs: Sequence[Job]) -> Iterable[int]:
     """The most that each job takes, with the levels that are held for those after it."""
     held, smallest = level.bytes, level.size[0] * level.size[1]
     before = 0  # what the job before made is let go of once this one has its pixels
     for at, job in enumerate(jobs):
-        taken = job.scaled[0] * job.scaled[1]
+        scaled = job.wanted.scaled
         yield held + before + _taking(header, probe, level, job)
-        before = _pixels(job) * _PIXEL
+        before = pixels(job) * PIXEL_BYTES
         beside = held if at + 1 < len(jobs) else 0
-        yield beside + _finishing(probe, job)
-        yield beside + job.most * _PIXEL + _pixels(job) * _ENCODING[job.format][probe.alpha]
-        if taken < smallest:
-            held, smallest = held + taken * _PIXEL, taken
+        frames = _frames(probe, job)
+        yield beside + frames + _finishing(probe, job) + (_frame(probe) if frames else 0)
+        yield beside + frames + _ending(probe, job)
+        if scaled[0] * scaled[1] < smallest:
+            smallest = scaled[0] * scaled[1]
+            held += smallest * PIXEL_BYTES
 
 
-def _taking(header: _Header, probe: Probe, level: _Level, job: _Job) -> int:
+def _taking(header: _Header, probe: Probe, level: _Level, job: Job) -> int:
     """Scaling across and then down, alpha weighed in, and the way to sRGB."""
-    across = level.size[0] / probe.width
-    part = (job.part[0] * across, job.part[1] * across)
-    scaled = job.scaled
-    if exif.swaps_axes(probe.orientation):
-        part, scaled = (part[1], part[0]), (scaled[1], scaled[0])
+    wanted = job.wanted
+    across, down = (a / b for a, b in zip(level.size, wanted.picture, strict=True))
+    left, top, right, bottom = wanted.box
+    part, scaled = ((right - left) * across, (bottom - top) * down), wanted.scaled
     result = scaled[0] * scaled[1]
     between = scaled[0] * part[1] * level.channel
-    premultiplied = part[0] * part[1] * _PIXEL if probe.alpha else 0
+    premultiplied = part[0] * part[1] * PIXEL_BYTES if probe.alpha else 0
     scaling = 0.0 if part == scaled else premultiplied + between
-    colours = result * (_PIXEL * (2 if probe.alpha else 1) + 1)
+    colours = result * (PIXEL_BYTES * (2 if probe.alpha else 1) + 1)
     if not (header.has_profile or header.mode in {"CMYK", "L", "1", "I;16", "I", "F"}):
         colours = 0
     return round(result * level.channel + max(scaling, colours))
 
 
-def _finishing(probe: Probe, job: _Job) -> int:
-    """Turning upright, padding, and whatever else the recipe asks for."""
-    copies = _OPERATING[probe.alpha] if job.operations else 1
-    return job.most * _PIXEL * (copies + (probe.orientation != 1))
+def _finishing(probe: Probe, job: Job) -> int:
+    """Turning upright, and then each step, while what came from the scaling is still held."""
+    canvas = _scaled(probe, job)
+    first = _bytes(canvas)
+    most, turned = first * 2, probe.orientation != 1
+    for number, operation in enumerate(_steps(job)):
+        held = _bytes(canvas) + first * (turned or number > 0)
+        most = max(most, held + operating_bytes(canvas, operation))
+        canvas = after(canvas, operation)
+    return most
+
+
+def _scaled(probe: Probe, job: Job) -> Canvas:
+    return Canvas(job.start.scaled, probe.alpha)
+
+
+def _steps(job: Job) -> Sequence[Operation]:
+    """What is left once the picture is scaled: a resize's padding or cut, then the others."""
+    if job.start.resize is None:
+        return job.start.rest
+    resize, placement = job.start.resize
+    left = (resize,) if placement.padded or placement.cut else ()
+    return (*left, *job.start.rest)
+
+
+def _result(probe: Probe, job: Job) -> Canvas:
+    canvas = _scaled(probe, job)
+    for operation in _steps(job):
+        canvas = after(canvas, operation)
+    return canvas
+
+
+def _frames(probe: Probe, job: Job) -> int:
+    """The further frames of a variant that moves: they are encoded together."""
+    return (probe.frames - 1) * pixels(job) * _KEPT_FRAME if job.planned.moves else 0
+
+
+def _frame(probe: Probe) -> int:
+    """One of them on its way from the file."""
+    return probe.width * probe.height * max(PIXEL_BYTES * _FRAME_COPIES, _decoder(probe))
+
+
+def _ending(probe: Probe, job: Job) -> int:
+    """The finished picture, and what encoding it takes."""
+    canvas = _result(probe, job)
+    return _bytes(canvas) + encoding_bytes(canvas, job.planned.format, job.recipe)
+
+
+def _bytes(canvas: Canvas) -> int:
+    return canvas.size[0] * canvas.size[1] * PIXEL_BYTES

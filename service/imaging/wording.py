@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from service.imaging.presets import Fit, Operation, Recipe, Resize
+from service.imaging.presets import Recipe
+from service.imaging.words import Fit, Operation, Resize
 
 _FITS: Mapping[Fit, str] = MappingProxyType(
     {
@@ -14,6 +15,16 @@ _FITS: Mapping[Fit, str] = MappingProxyType(
         Fit.INSIDE: "fit into {box}",
         Fit.OUTSIDE: "cover {box}, nothing cut off",
         Fit.FILL: "stretch to {box}",
+    }
+)
+_FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        "auto": "JPEG, or WebP where transparent",
+        "jpeg": "JPEG",
+        "webp": "WebP",
+        "avif": "AVIF",
+        "png": "PNG",
+        "gif": "GIF",
     }
 )
 
@@ -26,12 +37,17 @@ def in_words(recipe: Recipe) -> str:
 
 
 def _resize(resize: Resize) -> str:
-    if resize.width and resize.height:
-        words = _FITS[resize.fit].format(box=f"{resize.width}×{resize.height}")
-    else:
-        words = f"scale to {resize.width or resize.height} pixels "
-        words += "of width" if resize.width else "of height"
+    words = _scale(resize)
     return f"{words}, enlarging smaller pictures" if resize.enlarge else words
+
+
+def _scale(resize: Resize) -> str:
+    if resize.scale is not None:
+        return f"scale to {resize.scale * resize.dpr:.4g} times the size"
+    width, height = (side and round(side * resize.dpr) for side in (resize.width, resize.height))
+    if width and height:
+        return _FITS[resize.fit].format(box=f"{width}×{height}")
+    return f"scale to {width or height} pixels of {'width' if width else 'height'}"
 
 
 def _named(operation: Operation) -> str:
@@ -42,8 +58,21 @@ def _named(operation: Operation) -> str:
 
 
 def _format(recipe: Recipe) -> str:
-    if recipe.format == "png":
-        return "as PNG"
-    if recipe.format == "auto":
-        return f"as JPEG, or WebP where transparent, quality {recipe.quality}"
-    return f"as {recipe.format.upper()}, quality {recipe.quality}".replace("WEBP", "WebP")
+    said = [f"as {_FORMATS[recipe.format]}", *_choices(recipe)]
+    return ", ".join(said) + (", moving pictures kept moving" if recipe.animated else "")
+
+
+def _choices(recipe: Recipe) -> Iterator[str]:
+    """What is said of a file's quality, where that means something."""
+    if recipe.format in {"png", "gif"}:
+        if recipe.colors:
+            yield f"{recipe.colors} colours"
+        return
+    if recipe.lossless:
+        yield "WebP without loss"
+    elif recipe.similarity is not None:
+        yield f"as small as {recipe.similarity:g} alike (SSIM) can be"
+    else:
+        yield f"quality {recipe.quality}"
+    if recipe.max_bytes is not None:
+        yield f"at most {recipe.max_bytes} bytes"
