@@ -73,14 +73,18 @@ def found(session: Session, image_id: str, digest: str) -> Render | None:
     return row
 
 
-def want(session: Session, image_id: str, recipe: Recipe, most: int, request_id: str | None) -> str:
-    """Have a render made unless that is under way, and return its task's id.
+def want(
+    session: Session, image_id: str, recipe: Recipe, most: int, request_id: str | None
+) -> str | Render:
+    """Have a render made unless that is under way, and return its task's id, or what is made.
 
     Raises: NotFound; BadPipeline; TooManyRenders where the image has `most` others.
     """
     image = hold(session, Image, image_id)  # whoever wants another one waits, and counts anew
     if image is None:
         raise NotFound(f"There is no image {image_id}.")
+    if made := found(session, image_id, recipe.digest):  # since the caller looked
+        return made
     if session.get(Render, (image_id, recipe.digest)) is None:
         _check_room(session, image_id, most)
         session.add(_row(image, recipe))

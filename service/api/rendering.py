@@ -91,15 +91,17 @@ class Rendering:
     async def _ordered(self, image_id: str, recipe: Recipe, submit: Submit) -> Render:
         """Order the task, and look at its row whenever there may be news."""
         database, most = self._runtime.database, self._runtime.settings.max_renders_per_image
-        task_id = await database.write(renders.want, image_id, recipe, most, current_request_id())
-        submit([task_id])
+        wanted = await database.write(renders.want, image_id, recipe, most, current_request_id())
+        if isinstance(wanted, Render):
+            return wanted
+        submit([wanted])
         has_ended = False
         while not (row := await database.read(renders.found, image_id, recipe.digest)):
-            if failed := await database.read(renders.failure, task_id):
-                raise _told(task_id, *failed)
+            if failed := await database.read(renders.failure, wanted):
+                raise _told(wanted, *failed)
             if has_ended:  # and another attempt follows
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
-            has_ended = await self._waiting.for_task(task_id, SLICE_SECONDS)
+            has_ended = await self._waiting.for_task(wanted, SLICE_SECONDS)
         return row
 
 

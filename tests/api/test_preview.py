@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,7 +17,7 @@ from service.api.previewing import Previews
 from service.errors import TooBusy
 from service.imaging import Recipe
 from tests.api.asking import Document, nothing_remains, problem, upload
-from tests.pictures import picture_bytes, truncated
+from tests.pictures import encoded, picture_bytes, truncated
 from tests.servers import Served, until
 
 MakeService = Callable[..., Served]
@@ -53,6 +54,18 @@ def test_a_preview_has_512_pixels_a_side_unless_it_is_asked_for_less(service: Se
     problem(preview(service, image, CARD, side_px=513), 422, "invalid")
 
 
+def test_a_preview_shows_watermarks(make_service: MakeService, tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(encoded(Image.new("RGB", (8, 8), "#ff0000"), "png"))
+    served = make_service(watermarks=tmp_path)
+    image = upload(served.client, encoded(Image.new("RGB", (64, 64), "white"), "png"))
+    mark = {"op": "watermark", "image": "logo", "scale": 1, "opacity": 1, "margin": 0}
+
+    answer = preview(served, image, {"name": "marked", "operations": [mark], "format": "png"})
+
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        assert picture.convert("RGB").getpixel((32, 32)) == (255, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("recipe", "code", "field"),
     [
@@ -62,6 +75,11 @@ def test_a_preview_has_512_pixels_a_side_unless_it_is_asked_for_less(service: Se
             {"name": "x", "operations": [{"op": "resize", "width": 16000, "enlarge": True}]},
             "bad_pipeline",
             "variants",
+        ),
+        (
+            {"name": "x", "operations": [{"op": "watermark", "image": "nowhere"}]},
+            "bad_pipeline",
+            "recipe",
         ),
     ],
 )

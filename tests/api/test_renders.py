@@ -17,7 +17,7 @@ from service.signing import sign
 from tests.api.asking import Document, problem, stored, upload
 from tests.api.conftest import serving
 from tests.conftest import NewDatabase
-from tests.pictures import picture_bytes, truncated
+from tests.pictures import encoded, picture_bytes, truncated
 from tests.servers import Served, until
 
 KEY, PREVIOUS = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -47,6 +47,17 @@ def render(
     return served.client.get(sign(key, address(image, query)), headers=headers)
 
 
+def test_a_render_keeps_the_part_it_is_told_to(signed: Served) -> None:
+    halves = Image.new("RGB", (40, 80), "#ff0000")
+    halves.paste("#0000ff", (0, 40, 40, 80))
+    image = upload(signed.client, encoded(halves, "png"), preset="none")
+
+    for gravity, colour in (("north", (255, 0, 0)), ("south", (0, 0, 255))):
+        answer = render(signed, image, f"?w=40&h=20&fit=cover&g={gravity}&format=png")
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert picture.convert("RGB").getpixel((20, 10)) == colour
+
+
 @pytest.mark.parametrize(
     ("query", "size", "shown"),
     [
@@ -54,6 +65,8 @@ def render(
         ("?w=24&dpr=2", (48, 32), "jpeg"),
         ("?w=30&h=30&fit=cover&format=webp&q=50", (30, 30), "webp"),
         ("?w=30&h=30&fit=contain&bg=%23ff000080&format=png", (30, 30), "png"),
+        ("?w=30&h=30&fit=cover&g=smart&format=gif", (30, 30), "gif"),
+        ("?w=30&h=30&fit=contain&bg=blur", (30, 30), "jpeg"),
         ("?h=128&enlarge=true&format=avif", (192, 128), "avif"),
         ("", (96, 64), "jpeg"),
     ],
