@@ -36,6 +36,15 @@ class _QuietJpeg(JpegImageFile):
         """Nothing here prints: the resolution has no use."""
 
 
+class _ReadTiff(TiffImageFile):
+    """Pillow's TIFF, read and not mapped: a mapped picture it lays out by the sides it is to have
+    once it is turned upright, before it turns it."""
+
+    def load(self) -> Image.core.PixelAccess | None:
+        self.filename = ""  # nothing that could be mapped
+        return super().load()
+
+
 _DECODERS: Mapping[str, type[ImageFile]] = MappingProxyType(
     {
         "jpeg": _QuietJpeg,
@@ -43,7 +52,7 @@ _DECODERS: Mapping[str, type[ImageFile]] = MappingProxyType(
         "webp": WebPImageFile,
         "gif": GifImageFile,
         "avif": AvifImageFile,
-        "tiff": TiffImageFile,
+        "tiff": _ReadTiff,
         "bmp": BmpImageFile,
     }
 )

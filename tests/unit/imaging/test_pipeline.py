@@ -151,6 +151,18 @@ def test_eight_orientations_show_one_picture(
     assert all(difference(seen[0], other) < 2.5 for other in seen[1:])
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_a_tiff_that_could_be_mapped_is_turned_as_well(
+    tmp_path: Path, mode: str, orientation: int
+) -> None:
+    upright = photo((60, 37), mode)
+    turned = stored_turned(upright, orientation)
+    data = encoded(turned, "tiff", orientation=orientation)
+    (variant,) = rendered(tmp_path, data, [recipe("v", format="png")])
+    assert difference(shown(variant), upright) < 1
+
+
 def test_variants_come_largest_first_whatever_the_order_asked(tmp_path: Path) -> None:
     wanted = [inside(20), inside(90), inside(40)]
     made = rendered(tmp_path, picture_bytes(), wanted)
