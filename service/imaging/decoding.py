@@ -51,7 +51,7 @@ def frames(source: Path, probe: Probe) -> Iterator[Frame]:
     with _decoding(source, probe) as image:
         # The first picture of some APNGs is for those who cannot show them moving.
         first = int(getattr(image, "default_image", False))
-        for number in range(first, min(probe.frames, getattr(image, "n_frames", 1))):
+        for number in range(first, min(first + probe.frames, getattr(image, "n_frames", 1))):
             checkpoint()
             image.seek(number)
             image.load()

@@ -111,6 +111,20 @@ def _webp(
 ) -> None:
     lossless = recipe.lossless
     image.save(file, "WEBP", quality=quality, method=4, lossless=lossless, **moving(motion))
+    if motion is not None and image.mode == "RGBA":
+        _announce_alpha(file)
+
+
+def _announce_alpha(file: BinaryIO) -> None:
+    """Have a moving WebP say that it can be transparent: libwebp asks only its first frame.
+
+    Source: RFC 9649, section 2.7.
+    """
+    file.seek(0)
+    head = file.read(21)
+    if head[12:16] == b"VP8X":
+        file.seek(20)
+        file.write(bytes([head[20] | 0x10]))
 
 
 def _avif(

@@ -89,23 +89,25 @@ def render(
         with _timed(observe, "transform", job.planned.format):
             image, pyramid = pyramid.take(job.wanted)
             pyramid = pyramid.kept_for(later.wanted for later in jobs[index + 1 :])
-            image = _finish(exif.upright(image, probe.orientation), job, theirs)
-            motion = _motion(source, probe, job, theirs) if job.planned.moves else None
+            if job.planned.moves:
+                image, motion = _moving(source, probe, job, theirs)
+            else:
+                image, motion = _finish(exif.upright(image, probe.orientation), job, theirs), None
         checkpoint()
         with _timed(observe, "encode", job.planned.format):
             file = encoded(image, job.planned.format, job.recipe, motion)
         yield _rendered(job, image, file, blur)
 
 
-def _motion(source: Path, probe: Probe, job: Job, theirs: Marks) -> Motion:
-    """The frames after the first, each finished as the first one is."""
-    later, durations = [], []
+def _moving(source: Path, probe: Probe, job: Job, theirs: Marks) -> tuple[Image, Motion]:
+    """The first frame and those after it, each made of its own pixels."""
+    finished, durations = [], []
     for frame in frames(source, probe):
+        image = exif.upright(frame.level.take(job.wanted), probe.orientation)
+        finished.append(_finish(image, job, theirs))
         durations.append(frame.duration)
-        if len(durations) > 1:
-            image = exif.upright(frame.level.take(job.wanted), probe.orientation)
-            later.append(_finish(image, job, theirs))
-    return Motion(later, durations, loops(source, probe))
+    first, *later = finished
+    return first, Motion(later, durations, loops(source, probe))
 
 
 def _blur(whole: Level, probe: Probe) -> str:

@@ -37,10 +37,10 @@ def pixelate(image: Image.Image, operation: words.Pixelate) -> Image.Image:
     """The mean of each square of `size` pixels, from the top left; the last ones may be cut."""
 
     def change(seen: Image.Image) -> Image.Image:
-        side = operation.size
-        squares = seen.reduce(side)
-        size = (squares.width * side, squares.height * side)
-        return squares.resize(size, Image.Resampling.NEAREST).crop((0, 0, *seen.size))
+        squares = seen.reduce(operation.size)
+        # Not whole squares cut to size: one of 1024 pixels would be more than many a picture.
+        box = (0, 0, seen.width / operation.size, seen.height / operation.size)
+        return squares.resize(seen.size, Image.Resampling.NEAREST, box)
 
     return on_visible(image, change)
 

@@ -210,6 +210,31 @@ def test_a_transparent_animation_stays_so(tmp_path: Path) -> None:
         assert seen.getpixel((15, 15))[3] == 0
 
 
+def test_what_becomes_transparent_later_stays_so(tmp_path: Path) -> None:
+    frames = [Image.new("RGBA", (20, 20), (255, 0, 0, alpha)) for alpha in (255, 0)]
+    frames[1].paste((0, 0, 255, 255), (0, 0, 5, 5))
+    data = pictures.encoded(frames[0], "png", save_all=True, append_images=frames[1:])
+    (variant,) = rendered(tmp_path, data, [recipe(animated=True)])
+    made = opened(variant.data)
+    made.seek(1)
+    assert made.convert("RGBA").getpixel((15, 15)) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("target", ["gif", "png", "webp"])
+def test_the_picture_for_those_who_cannot_move_is_no_frame(tmp_path: Path, target: Any) -> None:
+    still, *frames = (Image.new("RGB", (8, 8), colour) for colour in ("black", "red", "blue"))
+    options: Any = {"save_all": True, "append_images": frames, "duration": [50, 70]}
+    data = pictures.encoded(still, "png", default_image=True, **options)
+    (variant,) = rendered(tmp_path, data, [recipe(format=target, animated=True, lossless=True)])
+    made: Any = opened(variant.data)
+    assert made.n_frames == 2
+    for number, frame in enumerate(frames):
+        made.seek(number)
+        made.load()
+        assert made.info["duration"] == options["duration"][number]
+        assert furthest(made.convert("RGB"), frame) == 0
+
+
 def test_too_many_frames_leave_the_first() -> None:
     header = Probe("gif", "image/gif", 1_000, 1_000, 1, 25, alpha=False)
     assert plan(header, recipe(animated=True)).moves
