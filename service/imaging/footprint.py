@@ -8,7 +8,7 @@ against real runs: never less than those take, for photographs at most about twi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,14 +16,14 @@ from types import MappingProxyType
 from PIL.ImageFile import ImageFile
 
 from service.imaging import marks
-from service.imaging.foretell import Canvas, after
+from service.imaging.foretell import Canvas, after, at_most
 from service.imaging.jobs import Job, job_of, pixels
 from service.imaging.opening import opened
 from service.imaging.operating import PIXEL_BYTES, encoding_bytes, operating_bytes
 from service.imaging.presets import Recipe
 from service.imaging.probe import Probe
 from service.imaging.window import Size
-from service.imaging.words import Operation
+from service.imaging.words import Operation, Trim
 
 #: What a run takes of itself: tables, buffers, a stack.
 BASE_BYTES = 6 * 1024 * 1024
@@ -142,7 +142,7 @@ def _making(header: _Header, probe: Probe, level: _Level, jobs: Sequence[Job]) -
     for at, job in enumerate(jobs):
         scaled = job.wanted.scaled
         yield held + before + _taking(header, probe, level, job)
-        before = pixels(job) * PIXEL_BYTES
+        before = _bytes(_result(probe, job))
         beside = held if at + 1 < len(jobs) else 0
         frames = _frames(probe, job)
         yield beside + frames + _finishing(probe, job) + (_frame(probe) if frames else 0)
@@ -159,7 +159,10 @@ def _taking(header: _Header, probe: Probe, level: _Level, job: Job) -> int:
     left, top, right, bottom = wanted.box
     part, scaled = ((right - left) * across, (bottom - top) * down), wanted.scaled
     result = scaled[0] * scaled[1]
-    between = scaled[0] * part[1] * level.channel
+    either = scaled[0] * part[1], part[0] * scaled[1]
+    # Where one side grows and the other shrinks, the shrinking one goes first.
+    twisted = (scaled[0] - part[0]) * (scaled[1] - part[1]) < 0
+    between = (min(either) if twisted else max(either)) * level.channel
     premultiplied = part[0] * part[1] * PIXEL_BYTES if probe.alpha else 0
     scaling = 0.0 if part == scaled else premultiplied + between
     colours = result * (PIXEL_BYTES * (2 if probe.alpha else 1) + 1)
@@ -173,10 +176,10 @@ def _finishing(probe: Probe, job: Job) -> int:
     canvas = _scaled(probe, job)
     first = _bytes(canvas)
     most, turned = first * 2, probe.orientation != 1
-    for number, operation in enumerate(_steps(job)):
+    for number, (operation, then) in enumerate(_steps(canvas, job)):
         held = _bytes(canvas) + first * (turned or number > 0)
-        most = max(most, held + operating_bytes(canvas, operation))
-        canvas = after(canvas, operation)
+        most = max(most, held + operating_bytes(canvas, operation, then))
+        canvas = then
     return most
 
 
@@ -184,8 +187,18 @@ def _scaled(probe: Probe, job: Job) -> Canvas:
     return Canvas(job.start.scaled, probe.alpha)
 
 
-def _steps(job: Job) -> Sequence[Operation]:
-    """What is left once the picture is scaled: a resize's padding or cut, then the others."""
+def _steps(canvas: Canvas, job: Job) -> Iterator[tuple[Operation, Canvas]]:
+    """Each step once the picture is scaled, with what it makes of it; after a `trim`, at most."""
+    makes: Callable[[Canvas, Operation], Canvas] = after
+    for operation in _left(job):
+        canvas = makes(canvas, operation)
+        yield operation, canvas
+        if isinstance(operation, Trim):
+            makes = at_most
+
+
+def _left(job: Job) -> Sequence[Operation]:
+    """A resize's padding or cut, then the other operations."""
     if job.start.resize is None:
         return job.start.rest
     resize, placement = job.start.resize
@@ -195,9 +208,7 @@ def _steps(job: Job) -> Sequence[Operation]:
 
 def _result(probe: Probe, job: Job) -> Canvas:
     canvas = _scaled(probe, job)
-    for operation in _steps(job):
-        canvas = after(canvas, operation)
-    return canvas
+    return [canvas, *(then for _, then in _steps(canvas, job))][-1]
 
 
 def _frames(probe: Probe, job: Job) -> int:

@@ -31,6 +31,30 @@ def after(canvas: Canvas, operation: words.Operation) -> Canvas:
     )
 
 
+def at_most(canvas: Canvas, operation: words.Operation) -> Canvas:
+    """As `after`, of any picture that is no wider and no higher: a `trim` leaves who knows what."""
+    then = after(canvas, operation)
+    if not isinstance(operation, words.Resize) or operation.scale is not None:
+        return then
+    both = operation.width is not None and operation.height is not None
+    if both and operation.fit is words.Fit.CONTAIN:
+        return then
+    free = both and operation.fit is words.Fit.OUTSIDE
+    box = (None, None) if free else (operation.width, operation.height)
+    width, height = (
+        _longest(side, own, operation) for side, own in zip(box, canvas.size, strict=True)
+    )
+    return Canvas((width, min(height, words.MAX_OUTPUT_PIXELS // width)), then.alpha)
+
+
+def _longest(side: int | None, own: int, resize: words.Resize) -> int:
+    """A side as long as the box lets it be, or the picture, or the bounds."""
+    longest = words.MAX_SIDE_PX
+    if side is not None:
+        longest = min(longest, max(1, round(side * resize.dpr)))
+    return longest if resize.enlarge else min(longest, own)
+
+
 def opens(operation: words.Operation) -> bool:
     """Whether this operation can make an opaque picture transparent."""
     match operation:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -40,7 +40,7 @@ class _ReadTiff(TiffImageFile):
     """Pillow's TIFF, read and not mapped: a mapped picture it lays out by the sides it is to have
     once it is turned upright, before it turns it."""
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> Any:
         self.filename = ""  # nothing that could be mapped
         return super().load()
 

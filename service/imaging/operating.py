@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from service.imaging import words
-from service.imaging.foretell import Canvas, after
+from service.imaging.foretell import Canvas
 from service.imaging.operations.alpha import STRIP_PIXELS
 from service.imaging.presets import Format, Recipe
 
@@ -32,12 +32,14 @@ _COPIES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "edge": (3.1, 4.4),
         "emboss": (3.1, 4.4),
         "convolve": (3.1, 4.4),
-        "watermark": (4.2, 4.2),
+        "watermark": (4.2, 4.3),
         "text": (4.2, 4.2),
         "round_corners": (4.4, 4.4),
         "shadow": (5.7, 5.7),
     }
 )
+#: The longest line in the smallest letters, leaning, which is made smaller than that in the end.
+_LINE_BYTES = 8 * 1024 * 1024
 #: The median works in strips, and holds so many at once.
 _MEDIAN_STRIPS = 20
 
@@ -46,6 +48,7 @@ _MEDIAN_STRIPS = 20
 _ENCODING: Mapping[Format, tuple[int, int]] = MappingProxyType(
     {"jpeg": (2, 6), "png": (4, 5), "webp": (27, 42), "avif": (30, 36), "gif": (9, 13)}
 )
+_AV1_BLOCK_PX = 64
 #: A progressive JPEG's coefficients are all held until its last scan: two bytes a sample.
 _COEFFICIENTS: Mapping[str, int] = MappingProxyType({"4:2:0": 3, "4:2:2": 4, "4:4:4": 6})
 #: What it takes to write without loss, with all colours, or with few.
@@ -54,15 +57,16 @@ _WEBP_LOSSLESS, _AVIF_COLOURS, _PNG_PALETTE = 45, 52, 9
 _LIKENESS, _MEASURING = (6, 9), 24
 
 
-def operating_bytes(before: Canvas, operation: words.Operation) -> int:
+def operating_bytes(before: Canvas, operation: words.Operation, after: Canvas) -> int:
     """The most that `operations.apply` takes beside the picture it is given, in bytes."""
-    canvas = after(before, operation)
-    most = max(_pixels(before), _pixels(canvas))
+    most = max(_pixels(before), _pixels(after))
     copies = _COPIES.get(operation.op, _USUAL)[before.alpha]
     held = most * PIXEL_BYTES * copies
     if isinstance(operation, words.Denoise):
         held += most * PIXEL_BYTES * (operation.passes > 1)
         held += min(most, STRIP_PIXELS) * PIXEL_BYTES * _MEDIAN_STRIPS
+    if isinstance(operation, words.Text):
+        held += _LINE_BYTES
     return round(held)
 
 
@@ -75,7 +79,14 @@ def encoding_bytes(canvas: Canvas, picture_format: Format, recipe: Recipe) -> in
         each = max(each + _LIKENESS[canvas.alpha], _MEASURING)
     elif recipe.max_bytes is not None:  # two files at once
         each += PIXEL_BYTES
-    return _pixels(canvas) * each
+    return _coded(canvas, picture_format) * each
+
+
+def _coded(canvas: Canvas, picture_format: Format) -> int:
+    """Pixels that an encoder works on: AV1's in whole blocks, of which a thin picture has many."""
+    side = _AV1_BLOCK_PX if picture_format == "avif" else 1
+    width, height = (-(-length // side) * side for length in canvas.size)
+    return width * height
 
 
 def _chosen(picture_format: Format, recipe: Recipe) -> int:

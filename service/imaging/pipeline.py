@@ -14,19 +14,19 @@ from time import perf_counter
 
 from PIL.Image import Image
 
-from service.imaging import encode, exif, marks
+from service.imaging import exif, marks
 from service.imaging.decoding import decode, frames, loops
-from service.imaging.foretell import Canvas, after
 from service.imaging.jobs import Job, job_of, pixels
 from service.imaging.motion import Motion
 from service.imaging.operations import Marks, apply
 from service.imaging.operations.shape import fitted
 from service.imaging.placeholder import GRID, blur_of, dominant_colour
-from service.imaging.planning import hold
+from service.imaging.planning import hold_rest
 from service.imaging.presets import Format, Recipe
 from service.imaging.probe import Probe
 from service.imaging.pyramid import Level, Pyramid
 from service.imaging.quality import Encoded, encoded
+from service.imaging.words import Trim
 from service.interrupting import checkpoint
 
 #: Called with a stage ("decode", "transform" or "encode"), a format, and seconds.
@@ -73,7 +73,7 @@ def render(
 
     Raises:
         BadPipeline: as `plan`, before anything is decoded; a watermark's image is not there;
-            what `trim` left would grow too large.
+            what `trim` left would grow too large, or take too long.
         BrokenPicture: the pixels cannot be decoded: cut short, corrupt, or not what was probed.
         MemoryError: not the picture's fault, its size being within limits: try again later.
         GivenUp: nobody waits for it any more; looked for between two steps.
@@ -124,11 +124,11 @@ def _finish(image: Image, job: Job, theirs: Marks) -> Image:
     if job.start.resize is not None:
         resize, placement = job.start.resize
         image = fitted(image, placement, resize)
-    for operation in job.start.rest:
+    for number, operation in enumerate(job.start.rest, 1):
         checkpoint()
-        hold(job.recipe, after(Canvas(image.size, alpha=True), operation).size)
         image = apply(image, operation, theirs)
-    hold(job.recipe, image.size, encode.MAX_SIDE_PX[job.planned.format])
+        if isinstance(operation, Trim):
+            hold_rest(job.planned, job.recipe, image.size, job.start.rest[number:])
     return image
 
 

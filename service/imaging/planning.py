@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,18 +53,38 @@ def plan(probe: Probe, recipe: Recipe) -> Planned:
         BadPipeline: a step would pass 16,384 pixels a side or 50 megapixels, all steps together
             `MAX_WORK`, or the result is wider or higher than its format can hold.
     """
-    canvas, cost = Canvas((probe.width, probe.height), probe.alpha), 0
-    for operation in recipe.operations:
-        cost += work(canvas, operation)
-        canvas = after(canvas, operation)
-        hold(recipe, canvas.size)
-        _bound(recipe, "pixels to work on in all steps", MAX_WORK, cost)
+    whole = Canvas((probe.width, probe.height), probe.alpha)
+    canvas, cost = _through(recipe, whole, recipe.operations)
     moves = _moves(probe, recipe, canvas.size, cost)
     chosen = _format(probe, recipe, canvas.alpha or moves)
-    hold(recipe, canvas.size, encode.MAX_SIDE_PX[chosen])
-    cost += _encodings(recipe) * _ENCODING.get(chosen, 1) * canvas.size[0] * canvas.size[1]
-    _bound(recipe, "pixels to work on in all steps", MAX_WORK, cost)
+    _hold_file(recipe, chosen, canvas.size, cost)
     return Planned(recipe.name, *canvas.size, chosen, encode.CONTENT_TYPES[chosen], moves)
+
+
+def hold_rest(planned: Planned, recipe: Recipe, size: Size, rest: Sequence[Operation]) -> None:
+    """Hold what is left to do of a recipe, once a `trim` has shown the size, against the bounds.
+
+    Raises: BadPipeline, as `plan`.
+    """
+    canvas, cost = _through(recipe, Canvas(size, alpha=True), rest)
+    _hold_file(recipe, planned.format, canvas.size, cost)
+
+
+def _through(recipe: Recipe, canvas: Canvas, steps: Sequence[Operation]) -> tuple[Canvas, int]:
+    """What the steps make of a picture, and the pixels they work on, each held to the bounds."""
+    cost = 0
+    for operation in steps:
+        cost += work(canvas, operation)
+        canvas = after(canvas, operation)
+        _hold(recipe, canvas.size)
+        _bound(recipe, "pixels to work on in all steps", MAX_WORK, cost)
+    return canvas, cost
+
+
+def _hold_file(recipe: Recipe, chosen: Format, size: Size, cost: int) -> None:
+    _hold(recipe, size, encode.MAX_SIDE_PX[chosen])
+    cost += _encodings(recipe) * _ENCODING.get(chosen, 1) * size[0] * size[1]
+    _bound(recipe, "pixels to work on in all steps", MAX_WORK, cost)
 
 
 def _format(probe: Probe, recipe: Recipe, more_than_jpeg: bool) -> Format:
@@ -99,7 +119,7 @@ def _looks(operation: Operation) -> bool:
     return isinstance(operation, Crop | Resize) and operation.gravity is Gravity.SMART
 
 
-def hold(recipe: Recipe, size: Size, format_side_px: int = MAX_SIDE_PX) -> None:
+def _hold(recipe: Recipe, size: Size, format_side_px: int = MAX_SIDE_PX) -> None:
     """Hold a step's result against the bounds. Raises: BadPipeline."""
     for what, limit, actual in (
         ("pixels on a side", min(MAX_SIDE_PX, format_side_px), max(size)),

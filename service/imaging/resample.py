@@ -7,6 +7,8 @@ A test holds the two together.
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 from PIL import Image
 
 from service.imaging.window import Box, Size, whole
@@ -29,9 +31,34 @@ def resample(image: Image.Image, size: Size, box: Box | None = None) -> Image.Im
     box = box or whole(image.size)
     if image.size == size and box == whole(size):
         return _bare(image)
-    if image.mode in FAST_MODES:
-        return _fast(image, size, box)
-    return by_pillow(image, size, box)
+    if _grows_and_shrinks(size, box):
+        image, box = _shrunk(image, size, box)
+    return _scaled(image, size, box)
+
+
+def _grows_and_shrinks(size: Size, box: Box) -> bool:
+    """Whether one side of `box` is to become longer and the other one shorter."""
+    across, down = size[0] - (box[2] - box[0]), size[1] - (box[3] - box[1])
+    return across * down < -1  # a fraction of a pixel is rounding
+
+
+def _shrunk(image: Image.Image, size: Size, box: Box) -> tuple[Image.Image, Box]:
+    """The side that shrinks, before the other one grows; and where the box lies then.
+
+    In the other order what lies between the two passes may be thousands of times the picture.
+    """
+    left, top, right, bottom = box
+    if size[0] < right - left:
+        first, last = floor(top), ceil(bottom)
+        narrow = _scaled(image, (size[0], last - first), (left, first, right, last))
+        return narrow, (0.0, top - first, float(size[0]), bottom - first)
+    first, last = floor(left), ceil(right)
+    low = _scaled(image, (last - first, size[1]), (first, top, last, bottom))
+    return low, (left - first, 0.0, right - first, float(size[1]))
+
+
+def _scaled(image: Image.Image, size: Size, box: Box) -> Image.Image:
+    return (_fast if image.mode in FAST_MODES else by_pillow)(image, size, box)
 
 
 def by_pillow(image: Image.Image, size: Size, box: Box) -> Image.Image:

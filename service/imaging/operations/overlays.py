@@ -8,11 +8,13 @@ from math import cos, radians, sin
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from service.imaging import words
+from service.imaging.geometry import turned
 from service.imaging.operations.alpha import filled, lay, on_colours, rgba, strips
 from service.imaging.operations.shape import lean
 from service.imaging.resample import resample
-from service.imaging.window import placed
+from service.imaging.window import Size, placed
 
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _Mix = Callable[[Image.Image, Image.Image], Image.Image]
 
 _LEAST_LETTERS_PX = 6
@@ -84,9 +86,11 @@ def text(image: Image.Image, operation: words.Text) -> Image.Image:
     """One line in the font that comes with Pillow; smaller where it would not fit."""
     room = max(1, image.width - 2 * operation.margin)
     font = ImageFont.load_default(operation.size)
-    length = font.getlength(operation.text)
-    if length > room:
-        font = ImageFont.load_default(max(_LEAST_LETTERS_PX, int(operation.size * room / length)))
+    # Known before it is drawn: a long line that leans would be a hundred times the picture.
+    line = turned(_extent(operation.text, font), operation.angle)
+    fitting = min(1.0, room / line[0], image.height / line[1])
+    if fitting < 1:
+        font = ImageFont.load_default(max(_LEAST_LETTERS_PX, int(operation.size * fitting)))
     mark = _written(operation, font)
     if operation.angle:
         mark = lean(mark, operation.angle)
@@ -95,17 +99,20 @@ def text(image: Image.Image, operation: words.Text) -> Image.Image:
     return _put(image, resample(mark, size), operation)
 
 
-def _written(
-    operation: words.Text, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> Image.Image:
+def _written(operation: words.Text, font: _Font) -> Image.Image:
     """The line by itself, RGBA, as large as it is."""
-    left, top, right, bottom = (int(edge) for edge in font.getbbox(operation.text))
-    size = (max(1, right - left), max(1, bottom - top))
+    left, top, *_ = font.getbbox(operation.text)
+    size = _extent(operation.text, font)
     letters = Image.new("L", size)
-    ImageDraw.Draw(letters).text((-left, -top), operation.text, fill=255, font=font)
+    ImageDraw.Draw(letters).text((-int(left), -int(top)), operation.text, fill=255, font=font)
     mark = filled("RGBA", size, operation.color)
     mark.putalpha(_dimmed(letters, rgba(operation.color)[3] / 255))
     return mark
+
+
+def _extent(text: str, font: _Font) -> Size:
+    left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
+    return max(1, right - left), max(1, bottom - top)
 
 
 def _put(

@@ -237,6 +237,55 @@ def test_a_moving_picture_takes_no_more_than_foretold(
     assert foretold <= 4 * measured + 2**20
 
 
+def thin() -> Image.Image:
+    return noisy("RGB", (8_192, 2))
+
+
+def framed() -> Image.Image:
+    """A narrow picture in a wide white frame."""
+    white = Image.new("RGB", (400, 400), "white")
+    white.paste(noisy("RGB", (25, 350)), (100, 20))
+    return white
+
+
+LEANING = {"op": "text", "text": "W" * 200, "size": 500, "angle": 45, "margin": 0}
+ACROSS = {"op": "resize", "width": 2, "height": 8_192, "fit": "fill", "enlarge": True}
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("picture", "recipe"),
+    [
+        pytest.param(thin, {"operations": [LEANING]}, id="thin-text"),
+        pytest.param(thin, {"operations": [ACROSS]}, id="thin-the-other-way"),
+        pytest.param(thin, {"operations": [{"op": "invert"}, ACROSS]}, id="thin-later"),
+        pytest.param(thin, {"format": "avif"}, id="thin-avif"),
+        pytest.param(thin, {"operations": [{"op": "pixelate", "size": 1_024}]}, id="thin-squares"),
+        pytest.param(
+            framed,
+            {
+                "operations": [{"op": "trim"}, {"op": "resize", "width": 400, "enlarge": True}],
+                "format": "webp",
+            },
+            id="trimmed-and-enlarged",
+        ),
+    ],
+)
+def test_an_odd_shape_takes_no_more_than_foretold(
+    picture: Callable[[], Image.Image],
+    recipe: dict[str, Any],
+    measuring: Measuring,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(picture(), "png"))
+    pipeline = Pipeline.model_validate({"variants": [{"name": "odd", **recipe}]})
+
+    foretold = peak_bytes(path, probe(path, Limits()), pipeline.variants)
+
+    assert measuring(path, pipeline, tmp_path) <= foretold
+
+
 def test_what_cannot_be_opened_is_left_to_the_run_to_say(tmp_path: Path) -> None:
     path = tmp_path / "picture"
     path.write_bytes(encoded(photo(), "png"))

@@ -236,6 +236,18 @@ def test_what_is_trimmed_is_made_as_large_as_it_is(tmp_path: Path) -> None:
     assert (variant.width, variant.height) == shown(variant).size == (30, 20)
 
 
+def test_what_takes_too_long_after_a_trim_is_refused(tmp_path: Path) -> None:
+    framed = Image.new("RGB", (300, 300), "white")
+    framed.paste("red", (100, 0, 110, 300))
+    slow = (Trim(color="#ffffff"), Resize(width=400, enlarge=True), *[Denoise(passes=4)] * 4)
+    wanted = recipe("v", *slow)
+    stored = tmp_path / "original"
+    stored.write_bytes(encoded(framed, "png"))
+    plan(probe(stored, Limits()), wanted)  # a trim may find nothing to cut off
+    with pytest.raises(BadPipeline, match="to work on"):
+        list(render(stored, probe(stored, Limits()), [wanted]))
+
+
 def test_what_grows_too_large_after_a_trim_is_refused(tmp_path: Path) -> None:
     picture = Image.new("RGB", (400, 400), "white")
     picture.paste((0, 0, 0), (0, 0, 400, 2))

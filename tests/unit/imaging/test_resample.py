@@ -84,3 +84,13 @@ def test_the_same_size_is_the_same_picture() -> None:
     assert same is not image
     assert same.info == {}
     assert image.info
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("size", [(60, 300), (500, 30)])
+def test_a_side_that_shrinks_goes_before_one_that_grows(mode: str, size: tuple[int, int]) -> None:
+    box = (10.25, 5.5, 180.75, 95.0)
+    picture = photo((200, 100), mode)
+    visible = {"RGBA": "RGBa"}.get(mode, mode)
+    made = resample(picture, size, box).convert(visible)
+    assert difference(made, by_pillow(picture, size, box).convert(visible), visible) < 1
