@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from service.errors import BadPipeline, UnknownPreset
 from service.imaging import DEFAULT_PRESETS, Pipeline, Probe, Recipe, in_words, missing_mark, plan
@@ -57,7 +57,7 @@ def read_presets(text: str) -> Presets:
         recipes = _RECIPES.validate_python(listed)
     except OSError as error:
         raise ValueError(f"PIXMILL_PRESETS names no file that can be read: {error}") from None
-    except (ValidationError, ValueError) as error:
+    except (ValueError, RecursionError) as error:  # pydantic's are ValueErrors
         raise ValueError(
             f"PIXMILL_PRESETS is no JSON list of recipes, and no TOML file of them: {error}"
         ) from None

@@ -61,6 +61,7 @@ def test_what_is_wrong_is_said(
         ("quality = 3", "valid dictionary"),
         ("[card]\nqualty = 3", "card.*|qualty"),
         ("[card]\n[card]", "TOML"),
+        ("card = " + "[" * 3000, "TOML"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(text: str, why: str, tmp_path: Path) -> None:

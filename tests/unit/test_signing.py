@@ -70,6 +70,7 @@ def test_an_address_may_expire() -> None:
     assert has_expired(query, 1000.5)
     assert not has_expired("w=600", 1e12)
     assert has_expired("e=never", 0)
+    assert has_expired("e=" + "9" * 5000, 0), "no time has so many digits"
     assert has_expired("e=1000&e=9999", 5000), "the earliest counts"
 
 
