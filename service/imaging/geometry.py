@@ -25,16 +25,14 @@ class Placement:
     box: Box
     scaled: Size
     offset: Size = (0, 0)
+    #: Whether a part of what was scaled is still to be taken, where its pixels say.
+    cut: bool = False
 
     @property
     def padded(self) -> bool:
         """Whether room is left around what was scaled."""
-        return self.scaled[0] < self.size[0] or self.scaled[1] < self.size[1]
-
-    @property
-    def cut(self) -> bool:
-        """Whether what was scaled is still to be cut to size, where its pixels say."""
-        return self.scaled[0] > self.size[0] or self.scaled[1] > self.size[1]
+        smaller = self.scaled[0] < self.size[0] or self.scaled[1] < self.size[1]
+        return smaller and not self.cut
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,9 @@ def _shrunk(box: Size, source: Size) -> Size:
 def _cover(source: Size, size: Size, resize: Resize) -> Placement:
     """The largest part of the picture with the proportions of `size`."""
     if resize.gravity is Gravity.SMART and resize.focus is None:
-        scaled = _proportional(source, size, enlarge=True, larger=True)
-        return Placement(size, whole(source), scaled)
+        # Enlarged is only the part: all of a thin picture would be thousands of times as large.
+        scaled = _proportional(source, size, enlarge=False, larger=True)
+        return Placement(size, whole(source), scaled, cut=scaled != size)
     width = min(float(source[0]), source[1] * size[0] / size[1])
     height = min(float(source[1]), source[0] * size[1] / size[0])
     left, top = placed(source, (width, height), resize.gravity, resize.focus)

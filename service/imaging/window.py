@@ -55,8 +55,13 @@ def part_of(size: Size, crop: Crop) -> Size:
     """The size of what a crop leaves of a picture of `size`; at least 1 × 1."""
     if crop.aspect is None:
         return min(crop.width or size[0], size[0]), min(crop.height or size[1], size[1])
-    width = min(size[0], max(1, round(size[1] * crop.aspect)))
-    return width, min(size[1], max(1, round(size[0] / crop.aspect)))
+    return part_with(size, crop.aspect)
+
+
+def part_with(size: Size, aspect: float) -> Size:
+    """The largest part of a picture of `size` with an aspect (width / height); at least 1 × 1."""
+    width = min(size[0], max(1, round(size[1] * aspect)))
+    return width, min(size[1], max(1, round(size[0] / aspect)))
 
 
 def cut_out(size: Size, crop: Crop) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from service.imaging.operations.alpha import blended, filled, lay, rgba
 from service.imaging.operations.padding import framed
 from service.imaging.operations.smart import smart_box
 from service.imaging.resample import resample
-from service.imaging.window import cut_out, is_smart, part_of
+from service.imaging.window import cut_out, is_smart, part_of, part_with
 
 _QUARTERS = {
     90: Image.Transpose.ROTATE_270,
@@ -34,7 +34,8 @@ def fitted(image: Image.Image, placement: Placement, operation: words.Resize) ->
     if placement.padded:
         return framed(image, placement.size, placement.offset, operation.background)
     if placement.cut:
-        return image.crop(smart_box(image, placement.size))
+        part = part_with(image.size, placement.size[0] / placement.size[1])
+        return resample(image.crop(smart_box(image, part)), placement.size)
     return image
 
 

@@ -249,6 +249,8 @@ def framed() -> Image.Image:
 
 
 LEANING = {"op": "text", "text": "W" * 200, "size": 500, "angle": 45, "margin": 0}
+SMART = {"op": "resize", "width": 90, "height": 90, "fit": "cover", "gravity": "smart"}
+SMART |= {"enlarge": True}
 ACROSS = {"op": "resize", "width": 2, "height": 8_192, "fit": "fill", "enlarge": True}
 
 
@@ -257,6 +259,7 @@ ACROSS = {"op": "resize", "width": 2, "height": 8_192, "fit": "fill", "enlarge":
     ("picture", "recipe"),
     [
         pytest.param(thin, {"operations": [LEANING]}, id="thin-text"),
+        pytest.param(thin, {"operations": [SMART]}, id="thin-smart"),
         pytest.param(thin, {"operations": [ACROSS]}, id="thin-the-other-way"),
         pytest.param(thin, {"operations": [{"op": "invert"}, ACROSS]}, id="thin-later"),
         pytest.param(thin, {"format": "avif"}, id="thin-avif"),
