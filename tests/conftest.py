@@ -23,6 +23,8 @@ from tests.servers import Served, serve
 #: Makes a database for a folder and returns its URL.
 NewDatabase = Callable[[Path], str]
 POSTGRES = pytest.StashKey[Path]()
+#: Marks tests of what no database plays a part in: once is enough.
+ON_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="session")
