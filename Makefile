@@ -54,6 +54,10 @@ screenshots: $(READY) ## Take the pictures of the page anew (needs Chromium; fet
 torture: $(READY) ## Kill, stop and starve the service at every point, ten times; prints a ledger
 	@$(BIN)/python -m pytest -q -n 2 tests/torture --rounds 10
 
+.PHONY: pictures
+pictures: $(READY) ## Draw the pictures of docs/pipelines.md anew
+	@$(BIN)/python docs/draw.py
+
 .PHONY: bench
 bench: $(READY) ## Measure against the peers (installs them below bench/.cache)
 	@$(BIN)/python -m bench

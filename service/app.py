@@ -27,7 +27,9 @@ from service.api import (
     kinds,
     notifications,
     overview,
+    pipelines,
     problems,
+    renders,
     system,
     tasks,
     users,
@@ -39,6 +41,8 @@ from service.api.ingest import Ingest
 from service.api.live import Follower
 from service.api.looks import Looks
 from service.api.observe import Faults, Observe
+from service.api.previewing import Previews
+from service.api.rendering import Rendering
 from service.api.waiting import Waiting
 from service.config import Settings
 from service.dashboard import dashboard
@@ -47,7 +51,7 @@ from service.kinds import KINDS
 from service.metrics import Metrics
 from service.migrations import migrate
 from service.minutes import keep_minutes
-from service.runtime import open_runtime
+from service.runtime import Runtime, open_runtime
 from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
 from service.upkeep import claim_folders, keep_house
@@ -70,7 +74,20 @@ ALLOWED = (
 def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
-    for noun in (images, files, users, items, notifications, bulk, overview, tasks, kinds, events):
+    for noun in (
+        images,
+        files,
+        renders,
+        pipelines,
+        users,
+        items,
+        notifications,
+        bulk,
+        overview,
+        tasks,
+        kinds,
+        events,
+    ):
         app.include_router(noun.router, responses=problems.responses(Invalid))
     app.include_router(dashboard(settings))
     return app
@@ -111,39 +128,46 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     await asyncio.to_thread(migrate, settings.database_url)
     async with open_runtime(settings, KINDS) as runtime:
         await claim_folders(runtime)
-        engine = open_engine(runtime)
-        waiting = Waiting()
-        runtime.events.subscribe(waiting.on_event)
-        follower = Follower(runtime)
-        neighbours = meet_neighbours(runtime, engine)
-        app.state.parts = Parts(
-            runtime,
-            engine,
-            neighbours,
-            Admission(runtime),
-            Ingest(runtime),
-            Looks(runtime),
-            waiting,
-            follower,
-        )
-        await engine.start()
+        parts = app.state.parts = _put_together(runtime)
+        await parts.engine.start()
         beside = [
             asyncio.create_task(keep_house(runtime), name="upkeep"),
             asyncio.create_task(keep_minutes(runtime), name="minutes"),
-            asyncio.create_task(_end_when_worn_out(app, engine), name="worn-out"),
+            asyncio.create_task(_end_when_worn_out(app, parts.engine), name="worn-out"),
         ]
         log.info("started", engine=settings.engine, threads=settings.pixel_threads)
         try:
-            yield {END_STREAMS: follower.stop}
+            yield {END_STREAMS: parts.follower.stop}
         finally:
-            await follower.close()
-            await engine.drain(settings.drain_seconds)
-            await engine.stop()
-            neighbours.close()
+            await parts.follower.close()
+            await parts.rendering.close()
+            await parts.previews.close()
+            await parts.engine.drain(settings.drain_seconds)
+            await parts.engine.stop()
+            parts.neighbours.close()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             log.info("stopped")
+
+
+def _put_together(runtime: Runtime) -> Parts:
+    """What the application is made of, before anything of it has begun to work."""
+    engine = open_engine(runtime)
+    waiting = Waiting()
+    runtime.events.subscribe(waiting.on_event)
+    return Parts(
+        runtime,
+        engine,
+        meet_neighbours(runtime, engine),
+        Admission(runtime),
+        Ingest(runtime),
+        Looks(runtime),
+        waiting,
+        Follower(runtime),
+        Rendering(runtime, waiting),
+        Previews(runtime),
+    )
 
 
 async def _end_when_worn_out(app: FastAPI, engine: Engine) -> None:

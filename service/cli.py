@@ -1,8 +1,9 @@
-"""The commands `pixmill serve`, `worker`, `migrate`, `settings`, `doctor` and `upload`."""
+"""The commands `pixmill serve`, `worker`, `migrate`, `settings`, `doctor`, `upload`, …"""
 
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from service import __version__
 from service.config import Settings
+from service.errors import ServiceError
 from service.shared_metrics import shared_metrics
 
 _GREETING = """
@@ -121,6 +123,44 @@ def upload(
     from service.client import upload_all
 
     raise typer.Exit(0 if upload_all(server, files, preset or []) else 1)
+
+
+@cli.command()
+def sign(
+    address: Annotated[str, typer.Argument(help="'/images/…/render?w=…', without the server.")],
+    expires: Annotated[
+        int | None, typer.Option(min=1, help="Seconds after which it is refused.")
+    ] = None,
+) -> None:
+    """Print the address of a render with its signature, by `PIXMILL_RENDER_KEY`."""
+    from service.signing import sign as signed
+
+    settings = _settings()
+    if not settings.render_keys:
+        print("PIXMILL_RENDER_KEY is not set", file=sys.stderr)  # noqa: T201 - for a person
+        raise typer.Exit(2)
+    until = int(time.time()) + expires if expires else None
+    print(settings.public_url + signed(settings.render_keys[0], address, until))  # noqa: T201
+
+
+@cli.command()
+def backfill(
+    preset: Annotated[
+        list[str] | None, typer.Option(help="Preset to make; repeatable; left out: all.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take.")
+    ] = False,
+) -> None:
+    """Make the stored images' variants by the presets as they are now, while the service runs."""
+    from service.backfill import backfill as fill
+
+    try:
+        done = fill(_settings(), preset or [], dry_run=dry_run)
+    except (ValueError, ServiceError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for a person
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if done else 1)
 
 
 def _serve(settings: Settings, application: str) -> None:

@@ -15,12 +15,17 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.machine import usable_cores, usable_memory
+
 KIB = 1024
 MIB = 1024 * KIB
 DAY_SECONDS = 86_400
 
 #: What a form may weigh beyond its files: boundaries, part headers, the other fields.
 FORM_OVERHEAD_BYTES = 64 * KIB
+
+#: What work on pictures gets of the memory there is; the rest is for everything else.
+MEMORY_SHARE = 0.6
 
 #: Beginnings of the names of variables that say how a program runs.
 CHILD_VARIABLES = ("PATH", "PYTHON", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "LANG", "LC_", "TMPDIR")
@@ -116,6 +121,12 @@ class Settings(BaseSettings):
         ge=64 * MIB,
         description="Memory a child process may take beyond what it starts with, in bytes.",
     )
+    memory_bytes: int = Field(
+        0,
+        ge=0,
+        description="Memory for work on pictures, of all processes together, in bytes; 0: 60 % of "
+        "the container's limit, or of the machine's memory.",
+    )
     abandon_seconds: float = Field(
         5,
         gt=0,
@@ -198,8 +209,29 @@ class Settings(BaseSettings):
         7200, ge=0, description="Age at which a stored file that no row knows is removed."
     )
 
+    watermarks: Path = Field(
+        Path("watermarks"), description="Folder of the PNG files that `watermark` may name."
+    )
     presets: str = Field(
-        "", description="The presets as a JSON list of recipes; empty: the four built in."
+        "",
+        description="The presets: the path of a TOML file, or a JSON list of recipes; empty: the "
+        "four built in.",
+    )
+
+    render_key: SecretStr = Field(
+        SecretStr(""), description="Key that signs addresses of renders; empty: there are none."
+    )
+    previous_render_key: SecretStr = Field(
+        SecretStr(""), description="A key that is taken as well, while addresses are signed anew."
+    )
+    max_renders: int = Field(
+        64, ge=1, description="Renders made or waited for at once before further ones get a 503."
+    )
+    max_renders_per_image: int = Field(
+        100, ge=1, description="Different renders that an image may have."
+    )
+    max_previews: int = Field(
+        2, ge=1, le=64, description="Previews made at once before further ones get a 503."
     )
 
     smtp_url: SecretStr = Field(
@@ -228,6 +260,18 @@ class Settings(BaseSettings):
         return self.threads or max(1, usable_cores() // self.workers)
 
     @property
+    def picture_bytes(self) -> int:
+        """The memory that one process may use for work on pictures."""
+        processes = self.pixel_threads if self.engine == "celery" else self.workers
+        return (self.memory_bytes or int(MEMORY_SHARE * usable_memory())) // processes
+
+    @property
+    def render_keys(self) -> list[str]:
+        """The keys that addresses of renders may be signed by, the one to sign with first."""
+        keys = [one.get_secret_value() for one in (self.render_key, self.previous_render_key)]
+        return [key for key in keys if key] if keys[0] else []
+
+    @property
     def request_bytes(self) -> int:
         """The largest body a request may have."""
         return self.max_request_bytes or self.max_upload_bytes + FORM_OVERHEAD_BYTES
@@ -240,31 +284,3 @@ def child_environment() -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if name.startswith(CHILD_VARIABLES)}
     return kept | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-
-
-def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores this process may really use: its affinity, cut by the container's quota.
-
-    Source: cgroup v2 `cpu.max` ("quota period" in µs, or "max"), cgroup v1 `cpu.cfs_*_us`.
-    """
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _cpu_quota(cgroup)
-    return max(1, min(cores, round(quota))) if quota else cores
-
-
-def _cpu_quota(cgroup: Path) -> float | None:
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return _cpu_quota_v1(cgroup / "cpu")
-    return None if quota == "max" else int(quota) / int(period)
-
-
-def _cpu_quota_v1(cgroup: Path) -> float | None:
-    try:
-        quota = int((cgroup / "cpu.cfs_quota_us").read_text())
-        period = int((cgroup / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
-        return None
-    return quota / period if quota > 0 else None

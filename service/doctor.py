@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from service.config import Settings
 from service.database import backend_of, open_engine, without_password
 from service.notifiers import open_notifiers
-from service.runtime import read_presets
+from service.presets import read_presets
 
 CODECS = ("jpg", "zlib", "webp", "avif", "libtiff", "littlecms2")
 

@@ -7,11 +7,14 @@ the task runner reads `transient` to decide whether another attempt can help.
     ├── RequestError
     │   ├── MalformedBody               400     malformed_body
     │   ├── ClientGone                  400     client_gone
+    │   ├── BadSignature                403     bad_signature
     │   ├── NotFound                    404     not_found
     │   ├── TooSlow                     408     too_slow
     │   ├── NotReady                    409     not_ready
     │   ├── WrongState                  409     wrong_state
     │   ├── AlreadyExists               409     already_exists
+    │   ├── TooManyRenders              409     too_many_renders
+    │   ├── Unshowable                  409     unshowable
     │   ├── TooLarge                    413     too_large
     │   ├── UnsupportedFormat           415     unsupported_format
     │   ├── Invalid                     422     invalid
@@ -91,6 +94,10 @@ class ClientGone(RequestError):
     status, code, title = 400, "client_gone", "The client went away before the end of the body"
 
 
+class BadSignature(RequestError):
+    status, code, title = 403, "bad_signature", "The address is not signed as it must be"
+
+
 class NotFound(RequestError):
     status, code, title = 404, "not_found", "There is no such thing"
 
@@ -109,6 +116,14 @@ class WrongState(RequestError):
 
 class AlreadyExists(RequestError):
     status, code, title = 409, "already_exists", "It exists already"
+
+
+class TooManyRenders(RequestError):
+    status, code, title = 409, "too_many_renders", "It has as many renders as it may have"
+
+
+class Unshowable(RequestError):
+    status, code, title = 409, "unshowable", "The original cannot be shown"
 
 
 class TooLarge(RequestError):
@@ -176,7 +191,7 @@ class QueueFull(CapacityError):
 
 
 class TooBusy(CapacityError):
-    code, title = "too_busy", "Too many uploads are under way"
+    code, title = "too_busy", "Too many requests like this are under way"
 
 
 class TooManyStreams(CapacityError):

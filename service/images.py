@@ -1,13 +1,13 @@
 """Images: what was uploaded, and the variants that tasks make of it.
 
-`receive` writes an upload's rows and its task; `process` is that task. `recipes_for` and
-`manifest` say what will exist before anything does.
+`receive` writes an upload's rows and its task; `process` is that task. `manifest` says what will
+exist before anything does.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +15,19 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import items, processing
-from service.errors import BadPipeline, NotFound, NotReady, UnknownPreset
+from service.errors import BadPipeline, NotFound, NotReady
 from service.holding import hold
-from service.imaging import Pipeline, Probe, Recipe, plan
+from service.imaging import Probe, Recipe
 from service.inserts import add_rows
-from service.making import key_of
-from service.models import IMAGES, VARIANTS, Image, Variant, new_id, now
-from service.picture import Row, document
+from service.models import IMAGES, VARIANTS, Image, Render, Variant, new_id, now
+from service.picture import PLAIN, Row, View, document
 from service.schemas import ImageDocument
 from service.storage import Blob
 from service.tasks import Priority, Subject, cancel_about, enqueue
+from service.variants import variant_row
 
-Presets = Mapping[str, Recipe]
 #: Pixels of all variants that one request may ask for.
 MAX_PIXELS_TOGETHER = 100_000_000
-#: A preset's name that stands for no preset at all: only the pipeline is made.
-NO_PRESET = "none"
 
 
 @dataclass(frozen=True)
@@ -43,22 +40,9 @@ class Upload:
     probe: Probe
 
 
-def recipes_for(
-    presets: Presets, names: Sequence[str], pipeline: Pipeline | None
-) -> tuple[Recipe, ...]:
-    """What to make of an image: the named presets, or all, and a pipeline's variants on top.
-
-    A pipeline's variant takes the place of a preset of its name. Raises: UnknownPreset.
-    """
-    chosen = {name: _preset(presets, name) for name in names or presets if name != NO_PRESET}
-    for recipe in pipeline.variants if pipeline else ():
-        chosen[recipe.name] = recipe
-    return tuple(chosen.values())
-
-
 def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
     """The rows of the variants to come, with the sizes they will have. Raises: BadPipeline."""
-    rows = [_variant_row(image_id, probe, at, recipe) for at, recipe in enumerate(recipes)]
+    rows = [variant_row(image_id, probe, at, recipe) for at, recipe in enumerate(recipes)]
     pixels = sum(row["width"] * row["height"] for row in rows)
     if pixels > MAX_PIXELS_TOGETHER:
         raise BadPipeline(
@@ -108,7 +92,7 @@ def add_variants(
     *,
     priority: Priority | None = None,
     request_id: str | None = None,
-    base_url: str = "",
+    view: View = PLAIN,
     task_id: str | None = None,
 ) -> ImageDocument:
     """Have more variants made of a stored image, or existing ones made anew.
@@ -138,7 +122,7 @@ def add_variants(
         task_id=task_id,
     )
     session.flush()
-    return get(session, image_id, base_url)
+    return get(session, image_id, view)
 
 
 def find(session: Session, image_id: str) -> Image:
@@ -146,6 +130,13 @@ def find(session: Session, image_id: str) -> Image:
     row = session.get(Image, image_id)
     if row is None:
         raise NotFound(f"There is no image {image_id}.")
+    return row
+
+
+def found(session: Session, image_id: str) -> Image:
+    """The row of an image, for reading beyond the session. Raises: NotFound."""
+    row = find(session, image_id)
+    session.expunge(row)
     return row
 
 
@@ -157,13 +148,13 @@ def find_and_hold(session: Session, image_id: str) -> Image:
     return row
 
 
-def get(session: Session, image_id: str, base_url: str) -> ImageDocument:
+def get(session: Session, image_id: str, view: View) -> ImageDocument:
     """The document of an image. Raises: NotFound."""
     image = _first(session, select(IMAGES).where(IMAGES.c.id == image_id))
     if image is None:
         raise NotFound(f"There is no image {image_id}.")
     mine = select(VARIANTS).where(VARIANTS.c.image_id == image_id).order_by(VARIANTS.c.position)
-    return document(image, _all(session, mine), base_url)
+    return document(image, _all(session, mine), view)
 
 
 def page(
@@ -173,7 +164,7 @@ def page(
     *,
     item_id: str | None,
     status: str | None,
-    base_url: str,
+    view: View,
 ) -> list[ImageDocument]:
     """Up to `limit` images before `cursor`, newest first; of one item or status, if named."""
     statement = select(IMAGES).order_by(IMAGES.c.id.desc()).limit(limit)
@@ -188,7 +179,7 @@ def page(
     theirs = VARIANTS.c.image_id.in_(variants)
     for row in _all(session, select(VARIANTS).where(theirs).order_by(VARIANTS.c.position)):
         variants[row["image_id"]].append(row)
-    return [document(image, variants[image["id"]], base_url) for image in images]
+    return [document(image, variants[image["id"]], view) for image in images]
 
 
 def variant(session: Session, image_id: str, name: str) -> Variant:
@@ -208,8 +199,10 @@ def remove(session: Session, image_id: str, request_id: str | None) -> None:
     """Delete an image's rows; a task removes its files. Raises: NotFound."""
     image = find_and_hold(session, image_id)
     keys = [variant.key for variant in processing.variants_of(session, image_id)]
+    keys += session.scalars(select(Render.key).where(Render.image_id == image_id))
     item_id = image.item_id
     session.execute(delete(Variant).where(Variant.image_id == image_id))
+    session.execute(delete(Render).where(Render.image_id == image_id))
     session.execute(delete(Image).where(Image.id == image_id))
     payload = {"image_id": image_id, "keys": keys}
     cancel_about(session, Subject("image", image_id))
@@ -234,20 +227,11 @@ def clean_filename(name: str) -> str:
 def known_keys(session: Session, store: str, keys: Sequence[str]) -> set[str]:
     """Which of `keys` a row of this store (`uploads` or `processed`) knows."""
     if store == "uploads":
-        known = select(Image.id).where(Image.id.in_(keys))
-    else:
-        # What was stored for a variant that failed, or was cancelled, is nobody's.
-        known = select(Variant.key).where(Variant.key.in_(keys), Variant.status != "failed")
-    return set(session.scalars(known))
-
-
-def _preset(presets: Presets, name: str) -> Recipe:
-    try:
-        return presets[name]
-    except KeyError:
-        raise UnknownPreset(
-            f"There is no preset {name!r}; there is {', '.join(presets)}.", field="preset"
-        ) from None
+        return set(session.scalars(select(Image.id).where(Image.id.in_(keys))))
+    # What was stored for a variant that failed, or was cancelled, is nobody's.
+    variants = select(Variant.key).where(Variant.key.in_(keys), Variant.status != "failed")
+    rendered = select(Render.key).where(Render.key.in_(keys))
+    return {*session.scalars(variants), *session.scalars(rendered)}
 
 
 def _image_row(upload: Upload, item_id: str | None) -> dict[str, Any]:
@@ -264,26 +248,11 @@ def _image_row(upload: Upload, item_id: str | None) -> dict[str, Any]:
         "orientation": probe.orientation,
         "frames": probe.frames,
         "alpha": probe.alpha,
+        "removed": list(probe.metadata),
         "status": "received",
         "item_id": item_id,
         "task_id": new_id(),
         "created_at": now(),
-    }
-
-
-def _variant_row(image_id: str, probe: Probe, position: int, recipe: Recipe) -> dict[str, Any]:
-    planned = plan(probe, recipe)
-    return {
-        "image_id": image_id,
-        "name": planned.name,
-        "position": position,
-        "recipe": recipe.as_json,
-        "key": key_of(image_id, recipe, planned.format),
-        "width": planned.width,
-        "height": planned.height,
-        "format": planned.format,
-        "content_type": planned.content_type,
-        "status": "pending",
     }
 
 

@@ -5,13 +5,16 @@ Nothing is written to the database here: whoever calls records what was made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from service.imaging import Probe, Recipe, Rendered, plan, steps
+from service.imaging import Probe, Recipe, Rendered, peak_bytes, plan, steps
 from service.storage import Blob
 from service.tasks import Work
+from service.tasks.work import off_the_clock
+from service.variants import key_of
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,13 @@ class Made:
     name: str
     key: str
     blob: Blob
+    #: In pixels: what was foretold, or what a `trim` has left.
+    width: int
+    height: int
     colour: str | None
-
-
-def key_of(image_id: str, recipe: Recipe, fmt: str) -> str:
-    """Where a variant is stored: the same at every attempt, another for another recipe."""
-    return f"{image_id}/{recipe.name}.{recipe.digest}.{fmt}"
+    blurhash: str | None
+    quality: int | None
+    score: float | None
 
 
 async def make(
@@ -61,9 +65,22 @@ async def make(
 async def _rendered(
     work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
 ) -> list[Made]:
+    """Once there is memory for it; waiting for that is not the attempt's own doing."""
+    path, marks = work.uploads.path(source.image_id), work.settings.watermarks
+    wanted = await asyncio.to_thread(peak_bytes, path, source.probe, source.recipes, marks)
+    async with off_the_clock():
+        await work.memory.admit(wanted)
+    with work.memory.held(wanted):
+        return await _stored(work, source, progress)
+
+
+async def _stored(
+    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+) -> list[Made]:
     made: list[Made] = []
-    path = work.uploads.path(source.image_id)
-    async with aclosing(work.place.stream(steps, path, source.probe, source.recipes)) as rendered:
+    path, marks = work.uploads.path(source.image_id), work.settings.watermarks
+    running = work.place.stream(steps, path, source.probe, source.recipes, marks)
+    async with aclosing(running) as rendered:
         async for step in rendered:
             for stage, fmt, seconds in step.stages:
                 work.metrics.stage_seconds.labels(stage, fmt).observe(seconds)
@@ -79,7 +96,17 @@ async def _store(work: Work, source: Source, variant: Rendered) -> Made:
         blob = await work.processed.put(key, _once(variant.data))
     work.metrics.variants.labels(variant.format, "ready").inc()
     work.metrics.variant_bytes.labels(variant.format).inc(blob.size_bytes)
-    return Made(variant.name, key, blob, variant.colour)
+    return Made(
+        name=variant.name,
+        key=key,
+        blob=blob,
+        width=variant.width,
+        height=variant.height,
+        colour=variant.colour,
+        blurhash=variant.blurhash,
+        quality=variant.quality,
+        score=variant.score,
+    )
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

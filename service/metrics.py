@@ -25,52 +25,27 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from service import __version__, errors
-from service.errors import ServiceError
+from service import __version__
 from service.events import Event
+from service.series import (
+    CRASHES,
+    DUE,
+    FINAL,
+    HTTP_BUCKETS,
+    LIVE,
+    MEGAPIXEL_BUCKETS,
+    OUTCOMES,
+    OUTPUT_FORMATS,
+    PRIORITIES,
+    REFUSALS,
+    SIZE_BUCKETS,
+    SOURCE_FORMATS,
+    STAGE_BUCKETS,
+    STAGES,
+    STORES,
+    TASK_BUCKETS,
+)
 from service.shared_metrics import are_shared
-
-KIB = 1024
-HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-TASK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-SIZE_BUCKETS = tuple(16 * KIB * 4**power for power in range(8))  # 16 KiB … 256 MiB
-MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 24, 50, 100)
-
-#: How an attempt at a task can end.
-OUTCOMES = ("succeeded", "retrying", "failed", "cancelled", "given_back", "lease_lost")
-#: Statuses of tasks that have not finished; `scheduled` is queued, but for later.
-LIVE = ("waiting", "scheduled", "queued", "retrying", "running")
-FINAL = ("succeeded", "failed", "cancelled")
-DUE = ("queued", "retrying")
-STAGES = ("decode", "transform", "encode", "store")
-SOURCE_FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp")
-OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif")
-PRIORITIES = ("high", "normal", "low")
-STORES = ("uploads", "processed")
-#: Why a file may be refused.
-REFUSALS: tuple[type[ServiceError], ...] = (
-    errors.MalformedBody,
-    errors.ClientGone,
-    errors.TooSlow,
-    errors.TooLarge,
-    errors.UnsupportedFormat,
-    errors.MissingFile,
-    errors.EmptyFile,
-    errors.UnreadablePicture,
-    errors.PictureTooLarge,
-    errors.QueueFull,
-    errors.TooBusy,
-    errors.StorageFailed,
-    errors.DiskFull,
-)
-
-#: How an attempt in a child process may harm it.
-CRASHES: tuple[type[ServiceError], ...] = (
-    errors.WorkerCrashed,
-    errors.OutOfMemory,
-    errors.TimeLimitExceeded,
-)
 
 
 class Metrics:
@@ -204,6 +179,15 @@ class Metrics:
         )
         self.abandoned = self._counter(
             "attempts_abandoned", "Attempts given up whose thread did not stop."
+        )
+        self.memory_budget = self._own_gauge(
+            "memory_budget_bytes", "Memory for work on pictures, in bytes."
+        )
+        self.memory_admitted = self._own_gauge(
+            "memory_admitted_bytes", "What of it the work under way was foretold to take."
+        )
+        self.memory_wait = self._histogram(
+            "memory_wait_seconds", "How long work on a picture waited for memory.", TASK_BUCKETS
         )
         self.children = self._own_gauge("child_processes", "Child processes that there are.")
         self.children_busy = self._own_gauge("child_processes_busy", "Child processes at work.")

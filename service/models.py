@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    DateTime,
     ForeignKey,
     Index,
-    Integer,
     String,
-    TypeDecorator,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from service.columns import Base as Base  # so said: it is had from here
+from service.columns import Counted, Id
 from service.ids import new_id as new_id  # so said: they are had from here
 from service.ids import now as now
-
-
-class Moment(TypeDecorator[datetime]):
-    """A time in UTC: kept without a zone where the database knows none, always read with one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """The metadata all tables share."""
-
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's
-
-
-Id = String(32)
-#: A number the database counts up. SQLite counts only a key that is declared INTEGER.
-Counted = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Installation(Base):
@@ -104,6 +75,8 @@ class Image(Base):
     item_id: Mapped[str | None] = mapped_column(ForeignKey("items.id"), index=True)
     task_id: Mapped[str] = mapped_column(Id)
     colour: Mapped[str | None] = mapped_column(String(7))
+    blurhash: Mapped[str | None] = mapped_column(String(32))
+    removed: Mapped[list[str] | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -133,10 +106,30 @@ class Variant(Base):
     content_type: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    quality: Mapped[int | None]
+    score: Mapped[float | None]
     status: Mapped[str] = mapped_column(String(16))
 
 
 VARIANTS = Variant.metadata.tables[Variant.__tablename__]
+
+
+class Render(Base):
+    """One file made for an address; `sha256` is there once it is."""
+
+    __tablename__ = "renders"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's
+
+    image_id: Mapped[str] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(String(16), primary_key=True)
+    recipe: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(String(128))
+    content_type: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
 
 
 class Notification(Base):

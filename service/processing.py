@@ -137,7 +137,15 @@ def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Sour
 _MADE = (
     update(VARIANTS)
     .where(VARIANTS.c.image_id == bindparam("of_image"), VARIANTS.c.key == bindparam("under_key"))
-    .values(status="ready", size_bytes=bindparam("size"), sha256=bindparam("digest"))
+    .values(
+        status="ready",
+        size_bytes=bindparam("size"),
+        sha256=bindparam("digest"),
+        width=bindparam("made_width"),
+        height=bindparam("made_height"),
+        quality=bindparam("chosen"),
+        score=bindparam("likeness"),
+    )
 )
 
 
@@ -159,6 +167,10 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
                     "under_key": variant.key,
                     "size": variant.blob.size_bytes,
                     "digest": variant.blob.sha256,
+                    "made_width": variant.width,
+                    "made_height": variant.height,
+                    "chosen": variant.quality,
+                    "likeness": variant.score,
                 }
                 for variant in made
             ],
@@ -166,7 +178,8 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
     image.status = _status(session, source.image_id)
     if image.status == "ready":
         image.error_code = image.error_message = None
-    image.colour = made[-1].colour if made else image.colour
+    if made:
+        image.colour, image.blurhash = made[-1].colour, made[-1].blurhash
     image.processed_at = now()
     if source.item_id:
         recount(session, source.item_id, request_id)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from pydantic import TypeAdapter, ValidationError
-
 from service.config import Settings
 from service.database import Database, check_url, open_database
 from service.events import Events
-from service.imaging import DEFAULT_PRESETS, Limits, Recipe
+from service.imaging import Limits, missing_mark
+from service.memory import Memory
 from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
+from service.picture import View
+from service.presets import Presets, read_presets
+from service.signing import check_keys
 from service.storage import LocalFolder
 from service.tasks import Kind, Registry
 from service.tasks.registry import isolated_as
@@ -32,8 +33,15 @@ class Runtime:
     events: Events
     metrics: Metrics
     registry: Registry
-    presets: Mapping[str, Recipe]
+    presets: Presets
     limits: Limits
+    memory: Memory
+
+    @property
+    def view(self) -> View:
+        """What documents show beyond their rows."""
+        versions = {name: recipe.digest for name, recipe in self.presets.items()}
+        return View(self.settings.public_url, versions)
 
 
 @asynccontextmanager
@@ -63,6 +71,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
             registry=registry,
             presets=presets,
             limits=_limits(settings),
+            memory=_memory(settings, metrics),
         )
     finally:
         database.close()
@@ -75,7 +84,10 @@ def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
     limited(kinds, settings)
     isolated_as(kinds, settings.isolation)
-    read_presets(settings.presets)
+    presets = read_presets(settings.presets)
+    check_keys(settings.render_keys)
+    if mark := missing_mark(presets.values(), settings.watermarks):
+        raise ValueError(f"A preset needs {settings.watermarks / mark}.png, which is not there.")
     check_url(settings.database_url)
     open_notifiers(settings)
 
@@ -94,18 +106,11 @@ def limited(kinds: Iterable[Kind], settings: Settings) -> list[Kind]:
     return list(by_name.values())
 
 
-def read_presets(text: str) -> Mapping[str, Recipe]:
-    """The presets of `PIXMILL_PRESETS` by name, or those built in where it is empty.
-
-    Raises: ValueError with what is wrong in words.
-    """
-    if not text.strip():
-        return DEFAULT_PRESETS
-    try:
-        recipes = TypeAdapter(list[Recipe]).validate_python(json.loads(text))
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise ValueError(f"PIXMILL_PRESETS is not a JSON list of recipes: {error}") from error
-    return {recipe.name: recipe for recipe in recipes}
+def _memory(settings: Settings, metrics: Metrics) -> Memory:
+    memory = Memory(settings.picture_bytes, on_wait=metrics.memory_wait.observe)
+    metrics.memory_budget.set(memory.budget)
+    metrics.watch(metrics.memory_admitted, lambda: memory.admitted)
+    return memory
 
 
 def _limits(settings: Settings) -> Limits:

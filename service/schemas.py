@@ -69,10 +69,11 @@ class Placeholder(Document):
     """What a page can show before the first variant has arrived."""
 
     color: str = Field(examples=["#8a7f6b"])
+    blurhash: str | None = Field(None, description="A blurred picture in 28 characters.")
 
 
 class VariantDocument(Document):
-    """One derived file. Its size in pixels is right from the first answer on."""
+    """One derived file. Its size in pixels is right from the first answer on, but for `trim`."""
 
     name: str = Field(examples=["medium"])
     url: str = Field(examples=["/images/0193…/variants/medium"])
@@ -81,7 +82,10 @@ class VariantDocument(Document):
     format: str = Field(examples=["jpeg"])
     content_type: str = Field(examples=["image/jpeg"])
     size_bytes: int | None = Field(description="Null until it is made.")
+    quality: int | None = Field(description="As chosen; null until made, or without loss.")
+    score: float | None = Field(description="Its SSIM, where `similarity` was asked for.")
     status: VariantStatus
+    stale: bool = Field(description="Whether the preset of its name has been changed since.")
 
 
 class ImageDocument(Document):
@@ -102,6 +106,10 @@ class ImageDocument(Document):
     placeholder: Placeholder | None
     variants: list[VariantDocument]
     srcset: str = Field(description="For an `<img>`: the variants that show the whole picture.")
+    picture: str = Field(description="A `<picture>` with these variants, one source a format.")
+    removed: list[str] | None = Field(
+        description="What the file holds beside pixels and no variant does; null: not looked for."
+    )
     error: ErrorDocument | None
 
 
@@ -241,9 +249,7 @@ class NotificationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recipient: str = Field(
-        min_length=1, max_length=320, description="An address, for the channel `email`."
-    )
+    recipient: str = Field(min_length=1, max_length=320, description="An address, for `email`.")
     subject: str = Field("", max_length=200)
     body: str = Field(min_length=1, max_length=20_000)
     channel: ChannelName | None = Field(
@@ -275,26 +281,6 @@ class NotificationAccepted(NotificationDocument):
     """A message on its way."""
 
     message: str
-
-
-class LimitsDocument(Document):
-    """What will be refused, so that a page can say so before it sends."""
-
-    max_upload_bytes: int
-    max_request_bytes: int
-    max_files: int
-    max_pixels: int
-    max_side_px: int
-    max_frames: int
-    formats: list[str]
-    min_body_bytes_per_second: int
-
-
-class HealthDocument(Document):
-    """Whether the service is well; `checks` names what is not."""
-
-    status: Literal["ok", "unready"]
-    checks: dict[str, str]
 
 
 Problem.model_rebuild()

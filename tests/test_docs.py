@@ -25,14 +25,9 @@ from service.images import MAX_PIXELS_TOGETHER
 from service.imaging import DEFAULT_PRESETS, Operation, Pipeline, Probe, Recipe, plan
 from service.imaging.encode import MAX_SIDE_PX as FORMAT_SIDES
 from service.imaging.geometry import place
-from service.imaging.presets import (
-    MAX_OPERATIONS,
-    MAX_OUTPUT_PIXELS,
-    MAX_SIDE_PX,
-    MAX_VARIANTS,
-    Fit,
-    Resize,
-)
+from service.imaging.planning import MAX_MOVING_PIXELS, MAX_WORK
+from service.imaging.presets import MAX_OPERATIONS, MAX_VARIANTS
+from service.imaging.words import MAX_OUTPUT_PIXELS, MAX_SIDE_PX, Fit, Resize
 from service.kinds import KINDS
 from service.metrics import Metrics
 from service.notifiers import CHANNELS
@@ -368,6 +363,8 @@ def test_the_fixed_limits_are_documented() -> None:
         MAX_OPERATIONS,
         MAX_SIDE_PX,
         MAX_OUTPUT_PIXELS,
+        MAX_WORK,
+        MAX_MOVING_PIXELS,
         MAX_PIXELS_TOGETHER,
     )
 

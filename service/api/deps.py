@@ -15,6 +15,8 @@ from service.api.admission import Admission
 from service.api.ingest import Ingest
 from service.api.live.follower import Follower
 from service.api.looks import Looks
+from service.api.previewing import Previews
+from service.api.rendering import Rendering
 from service.api.waiting import Waiting
 from service.errors import ClientGone, MalformedBody, TooLarge, TooSlow, UnsupportedFormat
 from service.runtime import Runtime
@@ -39,6 +41,8 @@ class Parts:
     looks: Looks
     waiting: Waiting
     follower: Follower
+    rendering: Rendering
+    previews: Previews
 
     def wake(self, background: BackgroundTasks, *task_ids: str) -> None:
         """After the response, tell the engine and its neighbours what was committed. A nudge
@@ -46,6 +50,10 @@ class Parts:
         background.add_task(self._submit, task_ids)
 
     async def _submit(self, task_ids: Sequence[str]) -> None:
+        self.submit(task_ids)
+
+    def submit(self, task_ids: Sequence[str]) -> None:
+        """Tell them now."""
         self.engine.submit(task_ids)
         self.neighbours.tell(WAKE)
 

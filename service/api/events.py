@@ -74,8 +74,8 @@ async def follow_task(task_id: TaskId, parts: PartsDep, last: LastEventId = None
 async def follow_image(image_id: ImageId, parts: PartsDep, last: LastEventId = None) -> Response:
     """`image` with its document, now and whenever it changes, and `task` with how far its task is,
     until it is ready or has failed."""
-    base_url = parts.runtime.settings.public_url
-    document = await parts.runtime.database.read(images.get, image_id, base_url)
+    view = parts.runtime.view
+    document = await parts.runtime.database.read(images.get, image_id, view)
     message = of_document("image", image_id, document)
     return _following(parts, message, last, is_over=document.status in SETTLED)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy.orm import Session
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from service import images
 from service.api.deps import ImageId, PartsDep
 from service.api.problems import responses
-from service.errors import NotFound, NotReady
-from service.models import Image
+from service.errors import NotFound, NotReady, Unshowable
+from service.imaging import Patch, patched, patches
 from service.storage import LocalStorage
 
 router = APIRouter(tags=["images"])
@@ -21,7 +25,7 @@ router = APIRouter(tags=["images"])
 VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
 
 #: What keeps a browser from making anything of a file but a picture.
-_SAFE = {
+SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -37,19 +41,60 @@ class File:
     content_type: str
     audience: Literal["private", "public"]
     filename: str | None = None
+    #: What is changed of it on the way out.
+    changes: tuple[Patch, ...] = ()
+
+
+#: Kinds of metadata that may say who took a picture, and where.
+_TELLING = frozenset({"exif", "gps", "iptc", "xmp", "comment"})
+
+
+class _Cleaned(FileResponse):
+    """A file with some of its bytes changed on the way out; several ranges at once get it all."""
+
+    def __init__(self, changes: tuple[Patch, ...], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._changes = changes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(k, v) for k, v in scope["headers"] if k != b"range" or b"," not in v]
+        position = 0
+
+        async def change(message: Message) -> None:
+            nonlocal position
+            if message["type"] == "http.response.start":
+                position = _first_byte(Headers(raw=message["headers"]))
+            elif body := message.get("body"):
+                message = {**message, "body": patched(body, position, self._changes)}
+                position += len(body)
+            await send(message)
+
+        await super().__call__({**scope, "headers": headers, "extensions": {}}, receive, change)
+
+
+def _first_byte(headers: Headers) -> int:
+    """Where an answer's bytes begin in the file. Source: RFC 9110, section 14.4."""
+    found = re.match(r"bytes (\d+)-", headers.get("content-range", ""))
+    return int(found[1]) if found else 0
 
 
 @router.get(
     "/images/{image_id}/original",
     response_class=FileResponse,
-    responses=responses(NotFound),
-    summary="The bytes that were uploaded",
+    responses=responses(NotFound, Unshowable),
+    summary="The picture that was uploaded",
 )
 async def get_original(image_id: ImageId, request: Request, parts: PartsDep) -> Response:
-    """As an attachment: it is what the client sent, with all its metadata."""
-    image = await parts.runtime.database.read(_find_original, image_id)
-    what = File(image.id, image.sha256, image.content_type, "private", image.filename)
-    return await _send(what, parts.runtime.uploads, request)
+    """As an attachment, less what it tells about its maker: EXIF, XMP, IPTC."""
+    image = await parts.runtime.database.read(images.found, image_id)
+    digest, changes = image.sha256, tuple[Patch, ...]()
+    if image.removed is None or _TELLING.intersection(image.removed):
+        path = parts.runtime.uploads.path(image.id)
+        await parts.runtime.uploads.describe(image.id)
+        changes = await to_thread.run_sync(patches, path, image.format)
+        digest += "-clean"  # not what the client sent, to the byte
+    what = File(image.id, digest, image.content_type, "private", image.filename, changes)
+    return await send(what, parts.runtime.uploads, request)
 
 
 @router.get(
@@ -64,31 +109,26 @@ async def get_variant(
     """With ETag and Range; 409 with Retry-After while it is being made."""
     variant = await parts.runtime.database.read(images.variant, image_id, name)
     what = File(variant.key, variant.sha256 or "", variant.content_type, "public")
-    return await _send(what, parts.runtime.processed, request)
+    return await send(what, parts.runtime.processed, request)
 
 
-async def _send(what: File, storage: LocalStorage, request: Request) -> Response:
+async def send(what: File, storage: LocalStorage, request: Request) -> Response:
     """The file, or that the client has it already. Raises: NotFound when it is gone."""
     headers = {
         "ETag": f'"{what.sha256}"',
         "Cache-Control": f"{what.audience}, max-age=3600",
-        **_SAFE,
+        **SAFE,
     }
     if _is_fresh(request, what.sha256):
         return Response(status_code=304, headers=headers)
-    return FileResponse(
+    kind = partial(_Cleaned, what.changes) if what.changes else FileResponse
+    return kind(
         storage.path(what.key),
         stat_result=await storage.describe(what.key),
         media_type=what.content_type,
         headers=headers,
         filename=what.filename,
     )
-
-
-def _find_original(session: Session, image_id: str) -> Image:
-    image = images.find(session, image_id)
-    session.expunge(image)
-    return image
 
 
 def _is_fresh(request: Request, digest: str) -> bool:

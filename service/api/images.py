@@ -11,7 +11,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from service import images, request_keys
+from service import images, presets, request_keys
 from service.api.deps import (
     BODY_ERRORS,
     Cursor,
@@ -150,9 +150,9 @@ async def list_images(
     status: Annotated[ImageStatus | None, Query(description="Only with this status.")] = None,
 ) -> Page[ImageDocument]:
     """A page of image documents."""
-    base_url = parts.runtime.settings.public_url
-    found = await parts.runtime.database.read(
-        images.page, cursor, limit, item_id=item_id, status=status, base_url=base_url
+    runtime = parts.runtime
+    found = await runtime.database.read(
+        images.page, cursor, limit, item_id=item_id, status=status, view=runtime.view
     )
     return Page(items=found, next=found[-1].id if len(found) == limit else None)
 
@@ -168,13 +168,13 @@ async def get_image(image_id: ImageId, request: Request, parts: PartsDep) -> Res
 
     With `Prefer: wait=10` the answer comes when the work has ended, or after ten seconds.
     """
-    read, base_url = parts.runtime.database.read, parts.runtime.settings.public_url
-    document = await read(images.get, image_id, base_url)
+    read, view = parts.runtime.database.read, parts.runtime.view
+    document = await read(images.get, image_id, view)
     until = time.monotonic() + wanted_wait(request)
     ended = False
     while document.status in UNFINISHED and not ended and (left := until - time.monotonic()) > 0:
         ended = await parts.waiting.for_task(document.task_id, left)
-        document = await read(images.get, image_id, base_url)
+        document = await read(images.get, image_id, view)
     return _json(document, 200)
 
 
@@ -210,16 +210,17 @@ async def process_image(
     """Add variants, or make existing ones anew."""
     await parts.admission.check_disk()
     runtime = parts.runtime
-    names = wanted.presets or ([images.NO_PRESET] if wanted.pipeline else [])
-    recipes = images.recipes_for(runtime.presets, names, wanted.pipeline)
+    names = wanted.presets or ([presets.NO_PRESET] if wanted.pipeline else [])
+    marks = runtime.settings.watermarks
+    recipes = presets.recipes_for(runtime.presets, names, wanted.pipeline, marks)
     priority = Priority.named(wanted.priority) if wanted.priority else None
-    request_id, base_url, task_id = current_request_id(), runtime.settings.public_url, new_id()
+    request_id, view, task_id = current_request_id(), runtime.view, new_id()
     asked = image_id + wanted.model_dump_json()
 
     def add(session: Session) -> ImageDocument:
         first = request_keys.first(session, "/images/process", key, asked, task_id)
         if first != task_id:
-            document = images.get(session, image_id, base_url)
+            document = images.get(session, image_id, view)
             return document.model_copy(update={"task_id": first})
         return images.add_variants(
             session,
@@ -227,7 +228,7 @@ async def process_image(
             recipes,
             priority=priority,
             request_id=request_id,
-            base_url=base_url,
+            view=view,
             task_id=task_id,
         )
 
@@ -250,9 +251,8 @@ async def _ingest(
     except ServiceError as error:
         metrics.uploads.labels("refused", error.code).inc()
         raise
-    refused = [one for one in submission.files if isinstance(one, Refused)]
     if not submission.uploads:
-        raise refused[0].error
+        raise next(one.error for one in submission.files if isinstance(one, Refused))
     accepted = await _commit(submission, parts)
     for upload in submission.uploads:
         metrics.uploads.labels("accepted", "").inc()
@@ -297,9 +297,8 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
         if not (isinstance(error, DatabaseFailed) and error.in_doubt):
             await parts.ingest.discard(submission)
         raise
-    base_url = runtime.settings.public_url
     return {
-        image["id"]: document(image, manifest, base_url)
+        image["id"]: document(image, manifest, runtime.view)
         for image, manifest in zip(received, manifests, strict=True)
     }
 
@@ -307,7 +306,8 @@ async def _commit(submission: Submission, parts: Parts) -> dict[str, ImageDocume
 def _recipes(submission: Submission, parts: Parts) -> Sequence[Recipe]:
     names = [name for name in submission.fields.get("preset", ()) if name]
     pipeline = _pipeline(submission.first("pipeline"))
-    return images.recipes_for(parts.runtime.presets, names, pipeline)
+    runtime = parts.runtime
+    return presets.recipes_for(runtime.presets, names, pipeline, runtime.settings.watermarks)
 
 
 def _pipeline(text: str | None) -> Pipeline | None:

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Annotated, Literal
 
 import anyio
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.api.deps import Parts, PartsDep
-from service.imaging import Recipe
-from service.schemas import HealthDocument, LimitsDocument
+from service.api.problems import responses
+from service.errors import Invalid
+from service.imaging.words import MAX_SIDE_PX
+from service.presets import PresetDocument, explained
+from service.schemas import Document
 from service.tasks.engines import EmbeddedEngine, RelayEngine
 
 router = APIRouter()
 
+
+class LimitsDocument(Document):
+    """What will be refused, so that a page can say so before it sends."""
+
+    max_upload_bytes: int
+    max_request_bytes: int
+    max_files: int
+    max_pixels: int
+    max_side_px: int
+    max_frames: int
+    formats: list[str]
+    min_body_bytes_per_second: int
+
+
+class HealthDocument(Document):
+    """Whether the service is well; `checks` names what is not."""
+
+    status: Literal["ok", "unready"]
+    checks: dict[str, str]
+
+
 #: Longest wait for any one part of the readiness check, in seconds.
 CHECK_SECONDS = 3
+ExampleSide = Annotated[
+    int, Query(ge=1, le=MAX_SIDE_PX, description="Of the example's picture, in pixels.")
+]
 
 
 @router.get("/healthz", tags=["system"], summary="Whether the process answers")
@@ -74,10 +102,20 @@ async def limits(parts: PartsDep) -> LimitsDocument:
     )
 
 
-@router.get("/presets", tags=["images"], summary="What may be asked for by name")
-async def presets(parts: PartsDep) -> list[Recipe]:
-    """The presets; all of them are made of an upload that names none."""
-    return list(parts.runtime.presets.values())
+@router.get(
+    "/presets",
+    tags=["images"],
+    summary="What may be asked for by name",
+    responses=responses(Invalid),
+)
+async def presets(
+    parts: PartsDep, width: ExampleSide = 4000, height: ExampleSide = 3000
+) -> list[PresetDocument]:
+    """The presets, and what each would make of a picture of that size.
+
+    All of them are made of an upload that names none.
+    """
+    return [explained(recipe, width, height) for recipe in parts.runtime.presets.values()]
 
 
 async def _check(check: Awaitable[object]) -> str:

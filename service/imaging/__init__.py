@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
-from service.imaging.pipeline import Observe, Planned, Rendered, plan, render
+from service.imaging.cleaning import Patch, patched, patches
+from service.imaging.footprint import peak_bytes
+from service.imaging.marks import missing_mark
+from service.imaging.pipeline import Observe, Rendered, render
 from service.imaging.placeholder import dominant_colour
-from service.imaging.presets import DEFAULT_PRESETS, Operation, Pipeline, Recipe
+from service.imaging.planning import Planned, plan
+from service.imaging.presets import DEFAULT_PRESETS, Pipeline, Recipe
 from service.imaging.probe import SNIFF_BYTES, Limits, Probe, probe, sniff
 from service.imaging.steps import Step, steps
+from service.imaging.wording import in_words
+from service.imaging.words import Operation
 
 __all__ = [
     "DEFAULT_PRESETS",
@@ -18,6 +24,7 @@ __all__ = [
     "Limits",
     "Observe",
     "Operation",
+    "Patch",
     "Pipeline",
     "Planned",
     "Probe",
@@ -25,6 +32,11 @@ __all__ = [
     "Rendered",
     "Step",
     "dominant_colour",
+    "in_words",
+    "missing_mark",
+    "patched",
+    "patches",
+    "peak_bytes",
     "plan",
     "probe",
     "render",

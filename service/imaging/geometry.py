@@ -1,17 +1,19 @@
-"""Where a resize puts which part of a picture: whole numbers out, no pixels touched.
+"""Where a resize puts which part of a picture, and what other steps make of its size.
 
-`pipeline.plan` and the pixels both come here, so a size foretold is the size made.
+Whole numbers out, no pixels touched. `foretell` and the pixels both come here, so a size foretold
+is the size made.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, cos, radians, sin
 
-from service.imaging.presets import Fit, Resize
+from service.imaging.window import Box, Size, placed, whole
+from service.imaging.words import Border, Fit, Gravity, Pad, Resize, Shadow
 
-Size = tuple[int, int]
-#: left, top, right, bottom in pixels, with fractions.
-Box = tuple[float, float, float, float]
+#: A shadow's blur is cut off at this many standard deviations, where nobody sees it any more.
+_SHADOW_REACH = 2.5
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,54 @@ class Placement:
     box: Box
     scaled: Size
     offset: Size = (0, 0)
-    whole: bool = True
 
     @property
     def padded(self) -> bool:
-        return self.size != self.scaled
+        """Whether room is left around what was scaled."""
+        return self.scaled[0] < self.size[0] or self.scaled[1] < self.size[1]
+
+    @property
+    def cut(self) -> bool:
+        """Whether what was scaled is still to be cut to size, where its pixels say."""
+        return self.scaled[0] > self.size[0] or self.scaled[1] > self.size[1]
 
 
-def whole(size: Size) -> Box:
-    """The box that is all of a picture."""
-    return (0.0, 0.0, float(size[0]), float(size[1]))
+@dataclass(frozen=True)
+class Margins:
+    """Room around a picture, in pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def around(self, size: Size) -> Size:
+        """The size with this room added."""
+        return size[0] + self.left + self.right, size[1] + self.top + self.bottom
+
+
+def margins(operation: Pad | Border | Shadow) -> Margins:
+    """The room that an operation adds."""
+    if isinstance(operation, Pad):
+        return Margins(operation.left, operation.top, operation.right, operation.bottom)
+    if isinstance(operation, Border):
+        return Margins(*(operation.width,) * 4)
+    reach = ceil(_SHADOW_REACH * operation.blur)
+    return Margins(
+        left=max(0, reach - operation.x),
+        top=max(0, reach - operation.y),
+        right=max(0, reach + operation.x),
+        bottom=max(0, reach + operation.y),
+    )
+
+
+def turned(size: Size, angle: float) -> Size:
+    """The smallest size that holds a picture of `size` turned by `angle` degrees."""
+    if angle % 90 == 0:
+        return size if angle % 180 == 0 else (size[1], size[0])
+    across, down = abs(cos(radians(angle))), abs(sin(radians(angle)))
+    width, height = size[0] * across + size[1] * down, size[0] * down + size[1] * across
+    return ceil(round(width, 6)), ceil(round(height, 6))
 
 
 def place(source: Size, resize: Resize) -> Placement:
@@ -40,9 +80,11 @@ def place(source: Size, resize: Resize) -> Placement:
 
     Every side of the result is at least 1 and, without `enlarge`, no part is scaled up.
     """
+    if resize.scale is not None:
+        return _scaled(source, _times(source, resize.scale * resize.dpr, resize.enlarge))
     if resize.width is None or resize.height is None:
         return _scaled(source, _in_proportion(source, resize))
-    box = (resize.width, resize.height)
+    box = _times((resize.width, resize.height), resize.dpr)
     match resize.fit:
         case Fit.INSIDE:
             return _scaled(source, _proportional(source, box, resize.enlarge, larger=False))
@@ -52,9 +94,9 @@ def place(source: Size, resize: Resize) -> Placement:
             stretched = box if resize.enlarge else _least(box, source)
             return _scaled(source, stretched)
         case Fit.COVER:
-            return _cover(source, box if resize.enlarge else _shrunk(box, source))
+            return _cover(source, box if resize.enlarge else _shrunk(box, source), resize)
         case Fit.CONTAIN:
-            return _contain(source, box, resize.enlarge)
+            return _contain(source, box, resize)
 
 
 def _scaled(source: Size, size: Size) -> Placement:
@@ -63,7 +105,7 @@ def _scaled(source: Size, size: Size) -> Placement:
 
 def _in_proportion(source: Size, resize: Resize) -> Size:
     """The size with one side given."""
-    box = (resize.width or source[0], resize.height or source[1])
+    box = _times((resize.width or source[0], resize.height or source[1]), resize.dpr)
     return _proportional(source, box, resize.enlarge, larger=True, axis=0 if resize.width else 1)
 
 
@@ -87,19 +129,28 @@ def _shrunk(box: Size, source: Size) -> Size:
     return _least(_proportional(box, source, enlarge=True, larger=False), source)
 
 
-def _cover(source: Size, size: Size) -> Placement:
-    """The largest centred part of the picture with the proportions of `size`."""
+def _cover(source: Size, size: Size, resize: Resize) -> Placement:
+    """The largest part of the picture with the proportions of `size`."""
+    if resize.gravity is Gravity.SMART and resize.focus is None:
+        scaled = _proportional(source, size, enlarge=True, larger=True)
+        return Placement(size, whole(source), scaled)
     width = min(float(source[0]), source[1] * size[0] / size[1])
     height = min(float(source[1]), source[0] * size[1] / size[0])
-    left, top = (source[0] - width) / 2, (source[1] - height) / 2
-    box = (left, top, source[0] - left, source[1] - top)
-    return Placement(size, box, size, whole=left == top == 0)
+    left, top = placed(source, (width, height), resize.gravity, resize.focus)
+    right, bottom = min(left + width, float(source[0])), min(top + height, float(source[1]))
+    return Placement(size, (left, top, right, bottom), size)
 
 
-def _contain(source: Size, size: Size, enlarge: bool) -> Placement:
-    scaled = _proportional(source, size, enlarge, larger=False)
-    offset = ((size[0] - scaled[0]) // 2, (size[1] - scaled[1]) // 2)
-    return Placement(size, whole(source), scaled, offset)
+def _contain(source: Size, size: Size, resize: Resize) -> Placement:
+    scaled = _proportional(source, size, resize.enlarge, larger=False)
+    left, top = placed(size, scaled, resize.gravity)
+    return Placement(size, whole(source), scaled, (int(left), int(top)))
+
+
+def _times(size: Size, factor: float, enlarge: bool = True) -> Size:
+    if factor == 1 or (factor > 1 and not enlarge):
+        return size
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _least(one: Size, other: Size) -> Size:

@@ -1,8 +1,7 @@
-"""The words a client uses for a pipeline, and the presets that need none.
+"""Recipes and pipelines: what a client sends, and the presets that need no sending.
 
 Everything here is data: frozen, closed (unknown fields are refused), bounded, and shown with
-its examples in the OpenAPI document. `operations` holds the pixels for each `op`, `geometry`
-the sizes for `resize`.
+its examples in the OpenAPI document. The operations' own words are in `words`.
 """
 
 from __future__ import annotations
@@ -10,137 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-MAX_SIDE_PX = 16_384
-#: The largest output of any step, enlargements included.
-MAX_OUTPUT_PIXELS = 50_000_000
+from service.imaging.words import Closed, Fit, Operation, Resize
+
 MAX_OPERATIONS = 16
 MAX_VARIANTS = 20
 
-Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
-Factor = Annotated[
-    float, Field(ge=0, le=4, allow_inf_nan=False, description="1 leaves the picture as it is.")
-]
-Colour = Annotated[
-    str,
-    Field(
-        pattern=r"^#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$",
-        description="Colour of the padding of `contain`: #rrggbb, or #rrggbbaa with opacity.",
-        examples=["#ffffff", "#00000000"],
-    ),
-]
+Format = Literal["jpeg", "webp", "png", "avif", "gif"]
 
 
-class Fit(StrEnum):
-    """How a picture meets a box; the web's words (CSS object-fit, and sharp's two more)."""
-
-    COVER = "cover"  # fill the box, cut off the rest, centred
-    CONTAIN = "contain"  # lie inside the box, pad the rest
-    INSIDE = "inside"  # as large as fits inside the box
-    OUTSIDE = "outside"  # as small as covers the box, nothing cut off
-    FILL = "fill"  # stretch to the box
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Resize(_Closed):
-    """Scale to a box. With one side given, the other follows in proportion, whatever `fit` says.
-
-    Nothing is enlarged unless `enlarge` is set: `inside`, `outside` and `fill` then stop at the
-    picture's own size, `cover` shrinks its box in proportion, `contain` pads more.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"op": "resize", "width": 600, "height": 400, "fit": "cover"}]
-        },
-    )
-
-    op: Literal["resize"] = "resize"
-    width: Side | None = Field(default=None, description="Width of the box, in pixels.")
-    height: Side | None = Field(default=None, description="Height of the box, in pixels.")
-    fit: Fit = Field(default=Fit.INSIDE, description="How the picture meets the box.")
-    enlarge: bool = Field(default=False, description="Whether a smaller picture is scaled up.")
-    background: Colour = "#ffffff"
-
-    @model_validator(mode="after")
-    def _has_a_side(self) -> Self:
-        if self.width is None and self.height is None:
-            raise ValueError("resize needs a width, a height, or both")
-        return self
-
-
-class Grayscale(_Closed):
-    """Take the colour out."""
-
-    op: Literal["grayscale"] = "grayscale"
-
-
-class Blur(_Closed):
-    """Blur with a Gaussian."""
-
-    op: Literal["blur"] = "blur"
-    radius: float = Field(ge=0.1, le=100, description="Standard deviation, in pixels.")
-
-
-class Sharpen(_Closed):
-    """Sharpen with an unsharp mask."""
-
-    op: Literal["sharpen"] = "sharpen"
-    amount: int = Field(default=100, ge=1, le=500, description="Strength, in percent.")
-    radius: float = Field(default=1.0, ge=0.1, le=100, description="Radius of the mask, in pixels.")
-    threshold: int = Field(
-        default=2, ge=0, le=255, description="Smallest difference sharpened, in levels of 255."
-    )
-
-
-class Brightness(_Closed):
-    """Multiply the light: 0 is black."""
-
-    op: Literal["brightness"] = "brightness"
-    factor: Factor
-
-
-class Contrast(_Closed):
-    """Spread the levels about the picture's mean: 0 is an even gray."""
-
-    op: Literal["contrast"] = "contrast"
-    factor: Factor
-
-
-class Saturation(_Closed):
-    """Strengthen or weaken the colours: 0 is grayscale."""
-
-    op: Literal["saturation"] = "saturation"
-    factor: Factor
-
-
-class Sepia(_Closed):
-    """Tint like an old photograph."""
-
-    op: Literal["sepia"] = "sepia"
-    strength: float = Field(default=1.0, ge=0, le=1, description="0 leaves the picture as it is.")
-
-
-Operation = Annotated[
-    Resize | Grayscale | Blur | Sharpen | Brightness | Contrast | Saturation | Sepia,
-    Field(discriminator="op"),
-]
-
-Format = Literal["jpeg", "webp", "png", "avif"]
-
-
-class Recipe(_Closed):
+class Recipe(Closed):
     """How one variant is made: operations in order, then a format."""
 
     model_config = ConfigDict(
@@ -170,13 +53,38 @@ class Recipe(_Closed):
         default=(), max_length=MAX_OPERATIONS, description="Steps, in order; none only re-encodes."
     )
     format: Format | Literal["auto"] = Field(
-        default="auto", description="auto: webp where the result can be transparent, else jpeg."
+        default="auto",
+        description="auto: webp where the result can be transparent or moves, and of a GIF; "
+        "else jpeg.",
     )
     quality: int = Field(
         default=82,
         ge=1,
         le=100,
-        description="The encoder's own scale; PNG is lossless and ignores it.",
+        description="The encoder's own scale; PNG and GIF ignore it.",
+    )
+    similarity: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=0.999,
+        description="The lowest quality with this likeness (SSIM) is taken, not `quality`.",
+    )
+    max_bytes: int | None = Field(
+        default=None,
+        ge=256,
+        le=50_000_000,
+        description="The quality is lowered until the file is no larger.",
+    )
+    lossless: bool = Field(default=False, description="WebP without loss.")
+    progressive: bool = Field(default=False, description="JPEG that sharpens as it arrives.")
+    chroma: Literal["4:2:0", "4:2:2", "4:4:4"] = Field(
+        default="4:2:0", description="How finely JPEG and AVIF keep colours."
+    )
+    colors: int | None = Field(
+        default=None, ge=2, le=256, description="A palette of so many colours, of PNG and GIF."
+    )
+    animated: bool = Field(
+        default=False, description="Keep a moving picture moving, in WebP, GIF or PNG."
     )
 
     @cached_property
@@ -186,12 +94,20 @@ class Recipe(_Closed):
 
     @cached_property
     def digest(self) -> str:
-        """Eight hexadecimal digits that stand for everything the recipe says."""
-        text = json.dumps(self.as_json, sort_keys=True)
+        """Eight hexadecimal digits that stand for everything the recipe says.
+
+        What it leaves at its default does not count, so that a new option changes no digest.
+        """
+        steps = [{"op": one.op, **_said(one)} for one in self.operations]
+        text = json.dumps(_said(self) | {"operations": steps}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-class Pipeline(_Closed):
+def _said(model: Closed) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_defaults=True)
+
+
+class Pipeline(Closed):
     """The variants to make of one picture."""
 
     variants: tuple[Recipe, ...] = Field(

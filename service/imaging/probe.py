@@ -75,6 +75,9 @@ class Probe:
     frames: int
     #: Whether the picture can hold transparency, not whether any pixel is transparent.
     alpha: bool
+    #: Kinds of metadata in the file, none of which a variant has: exif, gps, icc, iptc, xmp,
+    #: comment.
+    metadata: tuple[str, ...] = ()
 
 
 def sniff(head: bytes) -> str | None:
@@ -176,7 +179,20 @@ def _describe(
         orientation=turned,
         frames=seen.frames,
         alpha=image.has_transparency_data,
+        metadata=_metadata(image, found, block),
     )
+
+
+#: Of formats without a walker for it: what their decoders keep, by its name there.
+_KEPT = (("exif", "exif"), ("icc_profile", "icc"), ("xmp", "xmp"), ("comment", "comment"))
+
+
+def _metadata(image: ImageFile, found: structure.Structure, block: bytes) -> tuple[str, ...]:
+    kept = {kind for name, kind in _KEPT if image.info.get(name)}
+    tags = getattr(image, "tag_v2", ())  # a TIFF is one EXIF block itself
+    place = {"gps"} if exif.has_place(block) or exif.GPS in tags else set[str]()
+    camera = {"exif"} if exif.CAMERA in tags else set[str]()
+    return tuple(sorted(found.metadata | kept | place | camera))
 
 
 def _hold(found: structure.Structure, limits: Limits) -> None:

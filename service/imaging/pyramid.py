@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PIL.Image import Image
+from PIL.Image import Image, Resampling
 
 from service.imaging.colour import to_srgb
-from service.imaging.geometry import Box, Size, whole
 from service.imaging.resample import resample
+from service.imaging.window import Box, Size, whole
 
 #: A level this many times the wanted size gives what the whole picture would, to within 0.001 of
 #: SSIM; from one nearer than that, two passes of the filter show.
@@ -40,6 +40,10 @@ class Level:
             return True
         width, height = wanted.size_of_all
         return self.size[0] >= MARGIN * width and self.size[1] >= MARGIN * height
+
+    def sample(self, size: Size) -> Image:
+        """Single pixels of the whole picture, in sRGB: enough for a placeholder."""
+        return to_srgb(self.image.resize(size, Resampling.NEAREST, self.box), self.profile)
 
     def take(self, wanted: Wanted) -> Image:
         """The wanted part at the wanted size, in sRGB."""

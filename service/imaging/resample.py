@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from service.imaging.geometry import Box, Size, whole
+from service.imaging.window import Box, Size, whole
 
 try:
     from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer

@@ -20,13 +20,15 @@ class Step:
     stages: tuple[tuple[str, str, float], ...]
 
 
-def steps(source: Path, probe: Probe, recipes: Sequence[Recipe]) -> Iterator[Step]:
+def steps(
+    source: Path, probe: Probe, recipes: Sequence[Recipe], watermarks: Path | None = None
+) -> Iterator[Step]:
     """Make the variants, largest first. Raises: as `render`."""
     stages: list[tuple[str, str, float]] = []
 
     def observe(stage: str, fmt: str, seconds: float) -> None:
         stages.append((stage, fmt, seconds))
 
-    for variant in render(source, probe, recipes, observe=observe):
+    for variant in render(source, probe, recipes, watermarks=watermarks, observe=observe):
         yield Step(variant, tuple(stages))
         stages.clear()

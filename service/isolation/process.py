@@ -61,6 +61,7 @@ async def start_child(memory_bytes: int, modules: Sequence[str]) -> Child:
     finally:
         if not child.is_free:
             child.kill()
+            await child.wait()
     return child
 
 

@@ -139,6 +139,7 @@ async def _attempt(runtime: Runtime, site: Site, task: TaskRow, cancelled: Cance
         processed=runtime.processed,
         notifiers=runtime.notifiers,
         metrics=runtime.metrics,
+        memory=runtime.memory,
         place=site.children if runtime.registry.is_isolated(task) else site.threads,
         progress=_progress(runtime, task),
         cancelled=cancelled,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from service.config import Settings
 from service.database import Database
 from service.errors import LeaseLost, TaskCancelled
+from service.memory import Memory
 from service.metrics import Metrics
 from service.notifiers.base import Notifier
 from service.storage.base import LocalStorage
@@ -96,6 +97,7 @@ class Work:
     processed: LocalStorage
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
+    memory: Memory
     place: Place
     #: Tell how far the attempt is, from 0 to 1.
     progress: Callable[[float], Awaitable[None]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,9 @@ from tests.servers import Served, serve
 
 
 @contextmanager
-def serving(folder: Path, engine: str, new_database: NewDatabase) -> Iterator[Served]:
+def serving(
+    folder: Path, engine: str, new_database: NewDatabase, **changes: Any
+) -> Iterator[Served]:
     served = serve(
         Settings(
             _env_file=None,
@@ -32,6 +35,7 @@ def serving(folder: Path, engine: str, new_database: NewDatabase) -> Iterator[Se
             sweep_seconds=0.2,
             log_level="error",
             engine=engine,
+            **changes,
         )
     )
     yield served

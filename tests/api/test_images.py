@@ -48,7 +48,8 @@ def test_an_upload_is_answered_with_the_whole_document(idle: Served) -> None:
     assert answer.headers["location"] == f"/images/{document['id']}"
     assert document.keys() == {
         "id", "filename", "content_type", "format", "size_bytes", "sha256", "width", "height",
-        "status", "item_id", "task_id", "created_at", "placeholder", "variants", "srcset", "error",
+        "status", "item_id", "task_id", "created_at", "placeholder", "variants", "srcset",
+        "picture", "removed", "error",
     }  # fmt: skip
     assert (document["filename"], document["format"]) == ("photo.jpg", "jpeg")
     assert document["content_type"] == "image/jpeg"
@@ -295,6 +296,48 @@ def test_a_list_refuses_what_makes_no_page(client: httpx.Client, query: dict[str
     problem(client.get("/images", params=query), 422, "invalid")
 
 
+# What was chosen
+
+
+def test_a_document_tells_what_was_chosen_and_what_a_trim_left(service: Served) -> None:
+    framed = Image.new("RGB", (300, 200), "white")
+    framed.paste(photo((120, 80)), (40, 50))
+    variants = [
+        {"name": "cut", "operations": [{"op": "trim"}], "format": "png"},
+        {"name": "alike", "similarity": 0.9, "format": "avif"},
+        {"name": "small", "max_bytes": 2_000, "format": "webp"},
+    ]
+    pipeline = json.dumps({"variants": variants})
+    document = upload(service.client, encoded(framed, "png"), preset="none", pipeline=pipeline)
+    assert [(v["width"], v["quality"], v["score"]) for v in document["variants"]] == (
+        [(300, None, None)] * 3
+    )
+
+    made = service.image(document["id"])
+    cut, alike, small = made["variants"]
+
+    assert ((cut["width"], cut["height"]), cut["quality"]) == ((120, 80), None)
+    assert size_of(service.client, cut["url"]) == (120, 80)
+    assert alike["score"] >= 0.9
+    assert 20 <= alike["quality"] <= 95
+    assert (small["score"], small["size_bytes"] <= 2_000) == (None, True)
+    assert len(made["placeholder"]["blurhash"]) == 28
+    assert made["picture"].startswith('<picture><source type="image/avif" srcset="/images/')
+    assert made["picture"].count("<source") == 2
+
+
+def test_a_watermark_that_is_not_there_is_refused(idle: Served) -> None:
+    mark = {"op": "watermark", "image": "nowhere"}
+    pipeline = {"variants": [{"name": "marked", "operations": [mark]}]}
+    document = upload(idle.client)
+
+    form = post(idle.client, [("a.jpg", JPEG)], pipeline=json.dumps(pipeline))
+    body = idle.client.post(f"/images/{document['id']}/process", json={"pipeline": pipeline})
+
+    problem(form, 422, "bad_pipeline")
+    problem(body, 422, "bad_pipeline")
+
+
 # Bytes
 
 
@@ -310,6 +353,29 @@ def test_the_original_is_what_was_sent_as_an_attachment(idle: Served) -> None:
     assert answer.headers["etag"] == f'"{document["sha256"]}"'
     assert SAFE.items() <= dict(answer.headers).items()
     assert "private" in answer.headers["cache-control"]
+
+
+def test_an_original_is_served_without_its_place(idle: Served) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    exif.get_ifd(0x8825)[0x1D] = "place-4711"
+    sent = picture_bytes(size=(900, 700), exif=exif)
+    document = upload(idle.client, sent)
+    url = f"/images/{document['id']}/original"
+
+    answer = idle.client.get(url)
+    part = idle.client.get(url, headers={"range": "bytes=20-199"})
+    parts = idle.client.get(url, headers={"range": "bytes=20-29,40-99"})
+
+    assert document["removed"] == ["exif", "gps"]
+    assert document["sha256"] == hashlib.sha256(sent).hexdigest()
+    assert answer.headers["etag"] == f'"{document["sha256"]}-clean"'
+    assert b"place-4711" in sent
+    assert b"place-4711" not in answer.content
+    assert (len(answer.content), answer.content[-900:]) == (len(sent), sent[-900:])
+    assert (part.status_code, part.content) == (206, answer.content[20:200])
+    assert (parts.status_code, parts.content) == (200, answer.content)
+    assert dict(Image.open(io.BytesIO(answer.content)).getexif()) == {0x0112: 3}
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ from sqlalchemy import (
 )
 
 from service import minutes
+from service.columns import Moment
 from service.ids import first_id
 from service.kinds import KINDS
-from service.models import IMAGES, TASKS, Moment, now
+from service.models import IMAGES, TASKS, now
 from service.tasks.filters import MOST_LOOKED_AT
 from service.tasks.rows.counts import MOST_COUNTED
 from tests.api.asking import upload

@@ -102,14 +102,21 @@ def test_the_limits_are_the_settings(make_service: MakeService) -> None:
     } | {"formats": None, "max_request_bytes": None}
 
 
-def test_the_presets_are_shown_as_recipes(client: httpx.Client) -> None:
-    presets = client.get("/presets").json()
+def test_the_presets_are_explained(client: httpx.Client) -> None:
+    presets = client.get("/presets", params={"width": 600, "height": 300}).json()
 
     assert [one["name"] for one in presets] == ["thumbnail", "small", "medium", "large"]
+    assert len({one["version"] for one in presets}) == 4
+    assert presets[1]["summary"] == (
+        "Fit into 400×400, then as JPEG, or WebP where transparent, quality 82."
+    )
+    size = {"of_width": 600, "of_height": 300, "width": 400, "height": 200, "format": "jpeg"}
+    assert presets[1]["example"] == size
+    recipes = [one["recipe"] for one in presets]
     document = client.post(
         "/images",
         files={"file": JPEG},
-        data={"preset": "none", "pipeline": json.dumps({"variants": presets})},
+        data={"preset": "none", "pipeline": json.dumps({"variants": recipes})},
     )
     assert document.status_code == 202  # what is shown can be sent back
 

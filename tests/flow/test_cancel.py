@@ -61,7 +61,7 @@ def test_a_running_task_is_cancelled(start: Start, tmp_path: Path, asked: str) -
 @ON_SQLITE
 def test_a_thread_stops_between_two_steps_of_a_variant(start: Start) -> None:
     process = start(threads=1)
-    image = upload(process.client, picture_bytes(size=(6000, 4000)), preset="none")
+    image = upload(process.client, picture_bytes(size=(4800, 3200)), preset="none")
     finished(process.client, f"/images/{image['id']}", ("ready",))
     answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": ONE_SLOW})
     task_id = answer.raise_for_status().json()["task_id"]

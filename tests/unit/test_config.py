@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.config import FORM_OVERHEAD_BYTES, Settings, usable_cores
+from service.config import FORM_OVERHEAD_BYTES, Settings
 from service.kinds import KINDS
+from service.machine import usable_cores, usable_memory
 from service.runtime import check, limited
 
 
@@ -150,6 +151,37 @@ def test_cores_are_cut_by_the_containers_quota(
         path.write_text(text)
 
     assert usable_cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"memory.max": "805306368\n"}, 805306368),
+        ({"memory.max": "max\n"}, None),
+        ({"memory/memory.limit_in_bytes": "67108864\n"}, 67108864),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ({"memory.max": "nonsense"}, None),
+        ({}, None),
+    ],
+    ids=["v2", "v2-max", "v1", "v1-none", "odd", "none"],
+)
+def test_memory_is_the_containers_or_the_machines(
+    tmp_path: Path, files: dict[str, str], limit: int | None
+) -> None:
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert usable_memory(tmp_path) == (limit or physical)
+
+
+def test_memory_for_pictures_is_shared_by_the_processes() -> None:
+    assert Settings(memory_bytes=100).picture_bytes == 100
+    assert Settings(memory_bytes=100, workers=4).picture_bytes == 25
+    assert Settings(memory_bytes=100, engine="celery", threads=2).picture_bytes == 50
+    assert Settings().picture_bytes == int(0.6 * usable_memory())
 
 
 def test_time_limits_are_pairs_of_kinds_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

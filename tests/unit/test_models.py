@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from service.columns import Moment
 from service.inserts import add_row_unless_there, add_rows
-from service.models import Base, Image, Item, Moment, Task, TaskEvent, new_id, now
+from service.models import Base, Image, Item, Task, TaskEvent, new_id, now
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:

@@ -140,9 +140,9 @@ class Follower:
         """One look; whether it found too much to be told."""
         returned, self._returned = self._returned, {}
         wanted = self._wanted(returned.values())
-        base_url = self._runtime.settings.public_url
+        view = self._runtime.view
         try:
-            seen = await self._runtime.database.read(look, wanted, base_url)
+            seen = await self._runtime.database.read(look, wanted, view)
         except Exception:
             self._returned = returned | self._returned
             raise

@@ -17,6 +17,7 @@ from service import images
 from service.api.live.messages import RESET, Message, of_document, of_fields
 from service.errors import NotFound
 from service.models import Image, Task
+from service.picture import View
 from service.tasks import queries
 from service.tasks.filters import LISTED
 from service.tasks.rows import changes
@@ -68,7 +69,7 @@ class Seen:
     images: Mapping[str, Watched]
 
 
-def look(session: Session, wanted: Wanted, base_url: str) -> Seen:
+def look(session: Session, wanted: Wanted, view: View) -> Seen:
     """Look once."""
     known, news, statuses = wanted.known, list[Message](), wanted.statuses
     if known is not None:
@@ -85,7 +86,7 @@ def look(session: Session, wanted: Wanted, base_url: str) -> Seen:
         missed=missed,
         statuses=statuses,
         tasks=_watched_tasks(session, wanted.tasks),
-        images=_watched_images(session, wanted.images, base_url),
+        images=_watched_images(session, wanted.images, view),
     )
 
 
@@ -135,15 +136,15 @@ def _watched_task(session: Session, task_id: str, mark: Mark) -> Watched:
 
 
 def _watched_images(
-    session: Session, wanted: Mapping[str, Mark | None], base_url: str
+    session: Session, wanted: Mapping[str, Mark | None], view: View
 ) -> dict[str, Watched]:
     changed = _changed(_marks(session, _IMAGE_MARKS, Image.id, wanted), wanted)
-    return {one: _watched_image(session, one, mark, base_url) for one, mark in changed}
+    return {one: _watched_image(session, one, mark, view) for one, mark in changed}
 
 
-def _watched_image(session: Session, image_id: str, mark: Mark, base_url: str) -> Watched:
+def _watched_image(session: Session, image_id: str, mark: Mark, view: View) -> Watched:
     try:
-        document = images.get(session, image_id, base_url)
+        document = images.get(session, image_id, view)
     except NotFound:
         return Watched(mark, is_final=True)
     messages = [of_document("image", image_id, document)]

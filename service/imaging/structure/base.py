@@ -28,3 +28,5 @@ class Structure:
     scans: int = 1
     #: The EXIF block (a TIFF header and its directories), or nothing.
     exif: bytes = b""
+    #: Kinds of metadata met on the way: exif, xmp, icc, iptc, comment.
+    metadata: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ MAX_EXTENSIONS = 10_000
 _SCREEN = struct.Struct("<HHB")
 _FRAME = struct.Struct("<HHHHB")
 _EXTENSION, _IMAGE = 0x21, 0x2C
+_COMMENT, _APPLICATION, _XMP = 0xFE, 0xFF, b"\x0bXMP DataXMP"
 
 
 def walk(data: Data, bounds: Bounds) -> Structure:
@@ -30,11 +31,12 @@ def walk(data: Data, bounds: Bounds) -> Structure:
     """
     width, height, flags = _SCREEN.unpack_from(data, 6)
     position = 13 + _colour_table_bytes(flags)
-    frames, extensions, blocks = 0, 0, MAX_SUB_BLOCKS
+    frames, extensions, blocks, metadata = 0, 0, MAX_SUB_BLOCKS, set[str]()
     while position < len(data) and frames <= bounds.max_frames:
         kind = data[position]
         if kind == _EXTENSION and extensions < MAX_EXTENSIONS:
             extensions += 1
+            metadata |= _kinds(data[position + 1 : position + 14])
             position += 2
         elif kind == _IMAGE and position + 10 <= len(data):
             left, top, across, down, flags = _FRAME.unpack_from(data, position + 1)
@@ -52,7 +54,14 @@ def walk(data: Data, bounds: Bounds) -> Structure:
         else:
             break
         position, blocks = _skip_sub_blocks(data, position, blocks)
-    return Structure(width, height, max(1, frames))
+    return Structure(width, height, max(1, frames), metadata=frozenset(metadata))
+
+
+def _kinds(head: bytes) -> set[str]:
+    """What kind of metadata an extension holds, if any."""
+    if head[:1] == bytes([_COMMENT]):
+        return {"comment"}
+    return {"xmp"} if head == bytes([_APPLICATION]) + _XMP else set()
 
 
 def _colour_table_bytes(flags: int) -> int:

@@ -25,6 +25,15 @@ _FRAME = set(range(0xC0, 0xD0)) - _NOT_A_FRAME
 _MULTI_SCAN_FRAME = {0xC2, 0xC6, 0xCA, 0xCE}  # progressive
 _KNOWN = set(range(0xC0, 0xF0)) | {0xFE}
 _APP1, _APP13, _EXIF_NAME = 0xE1, 0xED, b"Exif\0\0"
+#: How segments with metadata begin, by their marker.
+_METADATA = (
+    (_APP1, _EXIF_NAME, "exif"),
+    (_APP1, b"http://ns.adobe.com/xap/1.0/", "xmp"),
+    (_APP1, b"http://ns.adobe.com/xmp/extension/", "xmp"),
+    (0xE2, b"ICC_PROFILE\0", "icc"),
+    (_APP13, b"", "iptc"),
+    (0xFE, b"", "comment"),
+)
 _EOI, _SOS = 0xD9, 0xDA
 #: In entropy-coded data 0xFF is followed by 0x00 or a restart marker; anything else ends it.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -37,7 +46,7 @@ def walk(data: Data, bounds: Bounds) -> Structure:
         UnreadablePicture: no frame or no scan, an unknown marker, or too much padding.
     """
     width = height = components = frame = photoshop = 0
-    exif = b""
+    exif, metadata = b"", set[str]()
     position, padding = 2, MAX_PADDING_BYTES
     for _ in range(MAX_SEGMENTS):
         position, padding = _next_marker(data, position, padding)
@@ -46,6 +55,7 @@ def walk(data: Data, bounds: Bounds) -> Structure:
         if marker in _STANDALONE:
             continue
         length = _length(data, position)
+        metadata |= _kinds(marker, data[position + 2 : position + 38])
         if marker in _FRAME:
             frame = marker
             height, width = _short(data, position + 3), _short(data, position + 5)
@@ -59,9 +69,14 @@ def walk(data: Data, bounds: Bounds) -> Structure:
         elif marker == _SOS:
             one_scan = frame not in _MULTI_SCAN_FRAME and data[position + 2] == components
             scans = 1 if one_scan else _count_scans(data, position - 2, bounds.max_scans)
-            return Structure(width, height, scans=scans, exif=exif)
+            return Structure(width, height, scans=scans, exif=exif, metadata=frozenset(metadata))
         position += length
     raise UnreadablePicture(f"More than {MAX_SEGMENTS} JPEG segments before the picture")
+
+
+def _kinds(marker: int, head: bytes) -> set[str]:
+    """What kind of metadata a segment holds, if any."""
+    return {kind for code, name, kind in _METADATA if marker == code and head.startswith(name)}
 
 
 def _next_marker(data: Data, position: int, padding: int) -> tuple[int, int]:

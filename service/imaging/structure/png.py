@@ -15,6 +15,17 @@ MAX_OTHER_CHUNKS = 2_000
 #: Chunks that carry pixels; 50 MB in libpng's 8 KiB pieces are 6,400.
 MAX_DATA_CHUNKS = 100_000
 
+#: Chunks with metadata.
+_METADATA = {
+    b"eXIf": "exif",
+    b"iCCP": "icc",
+    b"tEXt": "comment",
+    b"zTXt": "comment",
+    b"iTXt": "comment",
+    b"tIME": "comment",
+}
+_XMP = b"XML:com.adobe.xmp\0"
+
 _HEADER = struct.Struct(">I4s")
 _SIZE = struct.Struct(">II")
 
@@ -29,6 +40,7 @@ def walk(data: Data, bounds: Bounds) -> Structure:
     """
     kinds = dict.fromkeys((b"IDAT", b"fdAT", b"fcTL", b"acTL"), 0)
     announced, others, exif, position = 1, 0, b"", 8
+    metadata = set[str]()
     width, height = _size(data)
     while position + 8 <= len(data):
         length, kind = _HEADER.unpack_from(data, position)
@@ -36,6 +48,8 @@ def walk(data: Data, bounds: Bounds) -> Structure:
             kinds[kind] += 1
         else:
             others += 1
+        if kind in _METADATA:
+            metadata.add(_kind(kind, data[position + 8 : position + 8 + len(_XMP)]))
         if kind == b"acTL" and position + 12 <= len(data):
             announced = int.from_bytes(data[position + 8 : position + 12], "big")
         elif kind == b"eXIf":
@@ -48,7 +62,12 @@ def walk(data: Data, bounds: Bounds) -> Structure:
     # Pillow warns at these and browsers show the still picture: nobody's tool writes them.
     if kinds[b"acTL"] > 1 or announced == 0:
         raise UnreadablePicture("The PNG's animation header is not valid")
-    return Structure(width, height, max(announced, kinds[b"fcTL"]), exif=exif)
+    frames = max(announced, kinds[b"fcTL"])
+    return Structure(width, height, frames, exif=exif, metadata=frozenset(metadata))
+
+
+def _kind(chunk: bytes, head: bytes) -> str:
+    return "xmp" if chunk == b"iTXt" and head == _XMP else _METADATA[chunk]
 
 
 def _size(data: Data) -> tuple[int, int]:

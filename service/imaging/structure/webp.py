@@ -13,6 +13,7 @@ from service.imaging.structure.base import Bounds, Data, Structure
 #: Chunks other than frames.
 MAX_OTHER_CHUNKS = 1_000
 
+_METADATA = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc"}
 _CHUNK = struct.Struct("<4sI")
 
 
@@ -24,18 +25,22 @@ def walk(data: Data, bounds: Bounds) -> Structure:
     """
     width, height = _size(data)
     frames, others, exif, position = 0, 0, b"", 12
+    metadata = set[str]()
     while position + 8 <= len(data) and frames <= bounds.max_frames:
         kind, length = _CHUNK.unpack_from(data, position)
         if kind == b"ANMF":
             frames += 1
         else:
             others += 1
+        if kind in _METADATA:
+            metadata.add(_METADATA[kind])
         if kind == b"EXIF":
             exif = data[position + 8 : position + 8 + length]
         if others > MAX_OTHER_CHUNKS:
             raise UnreadablePicture(f"More than {MAX_OTHER_CHUNKS} WebP chunks")
         position += 8 + length + (length & 1)
-    return Structure(width, height, max(1, frames), exif=exif.removeprefix(b"Exif\0\0"))
+    exif = exif.removeprefix(b"Exif\0\0")
+    return Structure(width, height, max(1, frames), exif=exif, metadata=frozenset(metadata))
 
 
 def _size(data: Data) -> tuple[int, int]:

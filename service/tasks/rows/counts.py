@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from service.models import Moment, Task
+from service.columns import Moment
+from service.models import Task
 from service.prepared import Prepared
 from service.tasks.registry import Lane, Priority
 from service.tasks.rows.clock import time_of

@@ -25,6 +25,7 @@ from tests.servers import Process, finished, until
 T = TypeVar("T")
 
 MODULE = "tests.conformance"
+RENDER_KEY = "conformance" * 3
 #: Statuses in which a task stays.
 FINAL = ("succeeded", "failed", "cancelled")
 #: What all processes of a cluster are told; workers have so long to drain, in seconds.
@@ -34,6 +35,7 @@ SETTINGS = {
     "PIXMILL_POLL_SECONDS": "0.1",
     "PIXMILL_DRAIN_SECONDS": str(DRAIN_SECONDS),
     "PIXMILL_LOG_LEVEL": "warning",
+    "PIXMILL_RENDER_KEY": RENDER_KEY,
 }
 
 

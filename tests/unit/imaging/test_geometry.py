@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.imaging.geometry import place
-from service.imaging.presets import Fit, Resize
+from service.imaging.words import Fit, Resize
 
 sides = st.integers(1, 16_384)
 sources = st.tuples(sides, sides)

@@ -28,17 +28,24 @@ from service.imaging import (
 )
 from service.imaging.encode import encode
 from service.imaging.operations import apply
-from service.imaging.presets import (
-    DEFAULT_PRESETS,
+from service.imaging.presets import DEFAULT_PRESETS
+from service.imaging.words import (
     Blur,
+    Crop,
+    Denoise,
     Fit,
+    Focus,
+    Gravity,
     Grayscale,
     Operation,
     Resize,
     Sharpen,
+    Trim,
+    Watermark,
 )
 from tests import pictures
 from tests.pictures import encoded, photo, picture_bytes, stored_turned
+from tests.unit.imaging.examples import ALL
 from tests.unit.imaging.similar import difference, furthest, shown
 
 
@@ -64,13 +71,23 @@ resizes = st.builds(
     height=st.integers(1, 90),
     fit=st.sampled_from(Fit),
     enlarge=st.booleans(),
-    background=st.sampled_from(["#ffffff", "#00000000"]),
+    gravity=st.sampled_from(Gravity),
+    dpr=st.sampled_from([0.5, 1, 1.5]),
+    background=st.sampled_from(["#ffffff", "#00000000", "blur"]),
 )
+crops = st.builds(
+    Crop,
+    width=st.integers(1, 90),
+    height=st.none() | st.integers(1, 90),
+    x=st.none() | st.integers(0, 90),
+    gravity=st.sampled_from(Gravity),
+)
+others = st.sampled_from([one for one in ALL if one.op not in {"trim", "watermark"}])
 recipes = st.lists(
     st.builds(
         lambda operations, picture_format: recipe("v", *operations, format=picture_format),
-        st.lists(resizes | st.just(Grayscale()), max_size=3),
-        st.sampled_from(["jpeg", "png", "webp", "auto"]),
+        st.lists(resizes | crops | others, max_size=3),
+        st.sampled_from(["jpeg", "png", "webp", "gif", "auto"]),
     ),
     min_size=1,
     max_size=4,
@@ -108,9 +125,22 @@ def test_what_is_planned_is_rendered(
 
 
 @pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp", "avif", "tiff"])
-@pytest.mark.parametrize("fit", [Fit.INSIDE, Fit.COVER, Fit.CONTAIN])
-def test_eight_orientations_show_one_picture(tmp_path: Path, picture_format: str, fit: Fit) -> None:
-    wanted = [recipe("v", Resize(width=60, height=60, fit=fit), format="png")]
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [Resize(width=60, height=60)],
+        [Resize(width=60, height=60, fit=Fit.COVER)],
+        [Resize(width=60, height=60, fit=Fit.COVER, gravity=Gravity.NORTHWEST)],
+        [Resize(width=60, height=60, fit=Fit.COVER, focus=Focus(x=0.8, y=0.1))],
+        [Resize(width=60, height=60, fit=Fit.CONTAIN, gravity=Gravity.SOUTH)],
+        [Crop(width=70, height=50, x=20, y=10)],
+        [Crop(width=70, height=50, x=20, y=10), Resize(width=30, height=30, fit=Fit.COVER)],
+    ],
+)
+def test_eight_orientations_show_one_picture(
+    tmp_path: Path, picture_format: str, operations: list[Operation]
+) -> None:
+    wanted = [recipe("v", *operations, format="png")]
     seen = []
     for orientation in range(1, 9):
         turned = stored_turned(photo((160, 96)), orientation)
@@ -176,6 +206,49 @@ def test_operations_are_carried_out_in_order(tmp_path: Path) -> None:
         assert furthest(shown(variant), expected) == 0
 
 
+def test_a_crop_and_a_resize_are_one_step(tmp_path: Path) -> None:
+    steps = [Crop(width=300, height=200, x=150, y=90), Resize(width=75)]
+    data = picture_bytes(size=(600, 400), picture_format="png")
+    (variant,) = rendered(tmp_path, data, [recipe("v", *steps, format="png")])
+    expected = (
+        photo((600, 400)).crop((150, 90, 450, 290)).resize((75, 50), Image.Resampling.LANCZOS)
+    )
+    assert difference(shown(variant), expected) < 1
+
+
+def test_what_is_trimmed_is_made_as_large_as_it_is(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (300, 200), "white")
+    picture.paste(photo((60, 40)), (30, 30))
+    steps = [Trim(), Resize(width=30)]
+    (variant,) = rendered(tmp_path, encoded(picture, "png"), [recipe("v", *steps, format="png")])
+    assert (variant.width, variant.height) == shown(variant).size == (30, 20)
+
+
+def test_what_grows_too_large_after_a_trim_is_refused(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (400, 400), "white")
+    picture.paste((0, 0, 0), (0, 0, 400, 2))
+    steps = [Trim(color="#ffffff"), Resize(height=100, enlarge=True)]
+    stored = tmp_path / "original"
+    stored.write_bytes(encoded(picture, "png"))
+    header = probe(stored, Limits())
+    assert plan(header, recipe("v", *steps)).height == 100
+    with pytest.raises(BadPipeline) as caught:
+        list(render(stored, header, [recipe("v", *steps)]))
+    assert (caught.value.limit, caught.value.actual) == (16_384, 20_000)
+
+
+def test_a_watermark_comes_from_the_folder_that_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (10, 10), "red").save(tmp_path / "logo.png")
+    stored = tmp_path / "original"
+    stored.write_bytes(encoded(Image.new("RGB", (40, 40), "white"), "png"))
+    mark = Watermark(image="logo", opacity=1, margin=0)
+    wanted = [recipe("v", mark, format="png")]
+    (variant,) = render(stored, probe(stored, Limits()), wanted, watermarks=tmp_path)
+    assert shown(variant).convert("RGB").getpixel((39, 39)) == (255, 0, 0)
+    with pytest.raises(BadPipeline):
+        next(render(stored, probe(stored, Limits()), wanted))
+
+
 def test_cover_shows_the_middle(tmp_path: Path) -> None:
     picture = Image.new("RGB", (300, 100), "red")
     picture.paste((0, 0, 255), (100, 0, 200, 100))
@@ -185,7 +258,7 @@ def test_cover_shows_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source_format", ["jpeg", "png", "gif"])
-@pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp", "avif", "gif"])
 def test_no_variant_carries_metadata(
     tmp_path: Path, source_format: str, picture_format: str
 ) -> None:
@@ -197,13 +270,13 @@ def test_no_variant_carries_metadata(
         assert not {"exif", "comment", "xmp", "icc_profile", "photoshop"} & set(shown(variant).info)
 
 
-@pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize("picture_format", ["jpeg", "png", "webp", "avif", "gif"])
 def test_the_encoder_itself_leaves_metadata_out(picture_format: Any) -> None:
     image = photo(mode="RGBA")
     image.info = {"comment": pictures.SECRET, "icc_profile": pictures.srgb_profile()}
     image.info |= {"exif": b"Exif\0\0" + pictures.SECRET, "xmp": pictures.SECRET}
     before = dict(image.info)
-    data = encode(image, picture_format, 80)
+    data = encode(image, picture_format, recipe(quality=80))
     assert pictures.SECRET not in data
     assert "icc_profile" not in Image.open(io.BytesIO(data)).info
     assert image.info == before
@@ -253,6 +326,17 @@ def test_a_large_step_in_between_is_refused() -> None:
     large = Resize(width=16_000, enlarge=True)
     with pytest.raises(BadPipeline):
         plan(HEADER, recipe("v", large, Resize(width=10)))
+
+
+def test_what_would_take_too_long_is_refused() -> None:
+    large = replace(HEADER, width=7_000, height=7_000)
+    assert plan(large, recipe("v", *[Grayscale()] * 10)).width == 7_000
+    for steps in ([Grayscale()] * 11, [Denoise(passes=3)], [Blur(radius=1)] * 6):
+        with pytest.raises(BadPipeline, match="work") as caught:
+            plan(large, recipe("v", *steps))
+        assert caught.value.limit == 500_000_000
+    small = recipe("v", Resize(width=1_600), Denoise(passes=4), *[Blur(radius=9)] * 14)
+    assert plan(large, small).width == 1_600
 
 
 def test_a_side_grown_in_proportion_is_bounded() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.imaging import DEFAULT_PRESETS, Pipeline, Recipe
+from service.imaging import DEFAULT_PRESETS, Pipeline, Recipe, in_words
 
 
 def recipe(*operations: dict[str, Any], **fields: Any) -> Recipe:
@@ -76,3 +76,42 @@ def test_presets_are_named_as_they_are_keyed() -> None:
     assert list(DEFAULT_PRESETS) == ["thumbnail", "small", "medium", "large"]
     assert all(preset.name == name for name, preset in DEFAULT_PRESETS.items())
     Pipeline(variants=tuple(DEFAULT_PRESETS.values()))
+
+
+def test_a_version_stands_for_what_a_recipe_says() -> None:
+    card = recipe({"op": "resize", "width": 600, "fit": "inside"}, quality=82)
+
+    assert card.digest == recipe({"op": "resize", "width": 600}).digest, "a default said aloud"
+    assert card.digest != recipe({"op": "resize", "height": 600}).digest
+    assert card.digest != recipe({"op": "resize", "width": 600}, quality=81).digest
+    assert card.digest != recipe({"op": "resize", "width": 600}, name="w").digest
+
+
+def test_two_operations_of_the_same_parameters_make_two_versions() -> None:
+    lighter, stronger = ({"op": op, "factor": 1.5} for op in ("brightness", "contrast"))
+
+    assert recipe(lighter).digest != recipe(stronger).digest
+    assert recipe(lighter, stronger).digest != recipe(stronger, lighter).digest
+
+
+@pytest.mark.parametrize(
+    ("operations", "fields", "words"),
+    [
+        ([], {"format": "png"}, "As PNG."),
+        (
+            [{"op": "resize", "width": 600, "height": 400, "fit": "cover"}, {"op": "sharpen"}],
+            {"format": "webp", "quality": 80},
+            "Fill 600×400 and cut off the rest, then sharpen, then as WebP, quality 80.",
+        ),
+        (
+            [{"op": "resize", "height": 90, "enlarge": True}, {"op": "blur", "radius": 2}],
+            {"format": "jpeg"},
+            "Scale to 90 pixels of height, enlarging smaller pictures, then blur (radius 2.0), "
+            "then as JPEG, quality 82.",
+        ),
+    ],
+)
+def test_a_recipe_is_told_in_words(
+    operations: list[dict[str, Any]], fields: dict[str, Any], words: str
+) -> None:
+    assert in_words(recipe(*operations, **fields)) == words

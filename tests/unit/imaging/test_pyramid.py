@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.imaging.geometry import Size, whole
 from service.imaging.pyramid import MARGIN, Level, Pyramid, Wanted
+from service.imaging.window import Size, whole
 from tests.pictures import photo
 
 PICTURE = (1000, 500)

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.imaging.geometry import place, whole
-from service.imaging.presets import Fit, Resize
+from service.imaging.geometry import place
 from service.imaging.resample import FAST_MODES, by_pillow, resample
+from service.imaging.window import whole
+from service.imaging.words import Fit, Resize
 from tests.pictures import photo
 from tests.unit.imaging.similar import difference, furthest
 

@@ -46,7 +46,7 @@ function acceptDrops(zone, send, signal) {
 }
 
 function choice(preset) {
-  const resize = preset.operations.find((one) => one.op === "resize");
+  const resize = preset.recipe.operations.find((one) => one.op === "resize");
   const size = resize ? [resize.width, resize.height].map((side) => side ?? "auto").join(" × ") : "";
   return h("label", { class: "check" }, h("input", { type: "checkbox", name: preset.name, checked: true }),
     h("span", {}, preset.name, " ", h("small", {}, size)));
