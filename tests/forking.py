@@ -35,7 +35,7 @@ def begin(
     """Run `python -m <arguments>` in `folder`; its errors are added to the file `log` there."""
     if "LD_PRELOAD" not in environment:
         return Forked(arguments, folder, environment)
-    command = [sys.executable, "-m", *arguments]
+    command = [sys.executable, "-m", *arguments]  # a library is preloaded by a program anew
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
