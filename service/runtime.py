@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from service.config import Settings
 from service.database import Database, check_url, open_database
 from service.events import Events
-from service.imaging import Limits, missing_mark
+from service.imaging import Limits, has_decoder, missing_mark
 from service.memory import Memory
 from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
@@ -114,6 +114,8 @@ def _memory(settings: Settings, metrics: Metrics) -> Memory:
 
 
 def _limits(settings: Settings) -> Limits:
+    if "heic" in settings.formats and not has_decoder("heic"):
+        raise ValueError("PIXMILL_FORMATS names heic, which needs: pip install 'pixmill[heic]'")
     return Limits(
         max_pixels=settings.max_pixels,
         max_side_px=settings.max_side_px,

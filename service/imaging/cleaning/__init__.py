@@ -33,6 +33,7 @@ _CLEANERS: Mapping[str, Callable[[Data], Iterator[Patch]]] = MappingProxyType(
         "gif": gif.clean,
         "tiff": tiff.clean,
         "avif": boxes.clean,
+        "heic": boxes.clean,
         "bmp": lambda _data: iter(()),  # it has no room for metadata
     }
 )

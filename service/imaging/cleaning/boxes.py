@@ -1,4 +1,4 @@
-"""AVIF: the items of EXIF and XMP, as its index names them, and boxes of other trades.
+"""AVIF and HEIC: the items of EXIF and XMP, as its index names them, and boxes of other trades.
 
 Source: as `structure.boxes`; ISO/IEC 23008-12, annex A (EXIF).
 """
