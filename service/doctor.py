@@ -79,7 +79,7 @@ def _resampler() -> str:
 
 def _heic() -> Finding:
     found = has_decoder("heic")
-    return Finding("codec heic", found, "there" if found else "missing: pixmill[heic]")
+    return Finding("codec heic", found, "there" if found else "missing: the extra heic has it")
 
 
 def _codec(name: str) -> Finding:

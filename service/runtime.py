@@ -82,6 +82,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
 
 def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
+    _limits(settings)
     limited(kinds, settings)
     isolated_as(kinds, settings.isolation)
     presets = read_presets(settings.presets)
