@@ -51,9 +51,11 @@ def patched(chunk: bytes, start: int, changes: tuple[Patch, ...]) -> bytes:
     return bytes(piece)
 
 
-def only_orientation(block: bytes) -> bytes:
-    """An EXIF block of the same length that tells the orientation and nothing else."""
+def only_orientation(block: bytes, offset: int) -> Patch:
+    """In place of an EXIF block, one as long that tells the orientation and nothing else."""
     name = EXIF_NAME if block.startswith(EXIF_NAME) else b""
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, exif.orientation(block), 0)
     told = name + b"MM\0*\0\0\0\x08" + struct.pack(">H", 1) + entry + bytes(4)
-    return told.ljust(len(block), b"\0") if len(block) >= len(told) else bytes(len(block))
+    if len(block) < len(told):
+        return Patch(offset, zeros=len(block))
+    return Patch(offset, told, zeros=len(block) - len(told))

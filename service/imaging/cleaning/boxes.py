@@ -54,8 +54,10 @@ def _exif(data: Data, item: Item) -> Iterator[Patch]:
     ((offset, length),) = item.pieces
     end = offset + length if length else len(data)
     skipped = struct.unpack_from(">I", data, offset)[0]
-    block = only_orientation(bytes(data[offset + 4 + skipped : end]))
-    yield Patch(offset, bytes(4) + block, zeros=max(0, end - offset - 4 - len(block)))
+    block = only_orientation(bytes(data[offset + 4 + skipped : end]), offset + 4)
+    yield Patch(offset, zeros=4)
+    yield block
+    yield Patch(block.end, zeros=max(0, end - block.end))
 
 
 def _blank(data: Data, item: Item) -> Iterator[Patch]:

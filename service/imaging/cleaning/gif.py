@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from service.imaging.cleaning.base import Patch
 from service.imaging.structure import Data
 
-_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
+_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, b";"
 _CONTROL = b"\xf9"
 _KEPT = (_CONTROL, b"\xff\x0bNETSCAPE2.0", b"\xff\x0bANIMEXTS1.0", b"\xff\x0bICCRGBG1012")
 
 
 def clean(data: Data) -> Iterator[Patch]:
+    """Up to where the frames that were counted end: at the trailer, or what is no block."""
     position = 13 + _table_bytes(data[10])
-    while position < len(data) and data[position] != _TRAILER:
+    while position < len(data) and data[position] in {_EXTENSION, _IMAGE, 0}:
         kind, start = data[position], position
         if kind == _EXTENSION:
             position = _end(data, start + 2)
@@ -25,11 +26,11 @@ def clean(data: Data) -> Iterator[Patch]:
                 yield Patch(start + 2, _empty(position - start - 3))
         elif kind == _IMAGE:
             position = _end(data, start + 11 + _table_bytes(data[start + 9]))
-        else:  # decoders pass over what stands between blocks
+        else:
             position = start + 1
-            if kind:
-                yield Patch(start, zeros=1)
-    yield Patch(position + 1, zeros=max(0, len(data) - position - 1))
+    if data[position : position + 1] == _TRAILER:
+        position += 1
+    yield Patch(position, zeros=max(0, len(data) - position))
 
 
 def _table_bytes(flags: int) -> int:

@@ -19,9 +19,9 @@ MAX_SEGMENTS = 20_000
 _START = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _SOI, _EOI, _SOS, _APP1, _TEM = 0xD8, 0xD9, 0xDA, 0xE1, 0x01
-#: Of applications, of reserved use, and comments.
-_OTHER = range(0xE0, 0xFF)
-#: What a decoder, or a reader of the second picture, needs of those.
+#: Frames, tables and scans; others are of applications, of reserved use, or comments.
+_CODING = range(0xC0, 0xE0)
+#: What a decoder, or a reader of the second picture, needs of those others.
 _KEPT = (
     (0xE0, b"JFIF\0"),
     (0xE2, b"ICC_PROFILE\0"),
@@ -44,16 +44,17 @@ def _picture(data: Data, start: int) -> Generator[Patch, None, int]:
     position, marker = start, _SOI
     for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(data, position)
+        stop = found.start() if found else len(data)
+        if marker != _SOS and data[position:stop].strip(b"\xff"):
+            yield Patch(position, zeros=stop - position)
         if found is None:
             return len(data)
-        if marker != _SOS and data[position : found.start()].strip(b"\xff"):
-            yield Patch(position, zeros=found.start() - position)
         marker, position = data[found.end() - 1], found.end()
         if marker == _EOI:
             return position
         if marker not in {_SOI, _TEM}:
             length = struct.unpack_from(">H", data, position)[0]
-            if marker in _OTHER:
+            if marker not in _CODING:
                 yield from _segment(marker, bytes(data[position + 2 : position + length]), position)
             position += length
     raise Unshowable(f"The original has more than {MAX_SEGMENTS} segments.")
@@ -61,6 +62,6 @@ def _picture(data: Data, start: int) -> Generator[Patch, None, int]:
 
 def _segment(marker: int, payload: bytes, position: int) -> Iterator[Patch]:
     if marker == _APP1 and payload.startswith(EXIF_NAME):
-        yield Patch(position + 2, only_orientation(payload))
+        yield only_orientation(payload, position + 2)
     elif not any(marker == code and payload.startswith(name) for code, name in _KEPT):
         yield Patch(position + 2, zeros=len(payload))

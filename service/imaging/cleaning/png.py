@@ -24,16 +24,18 @@ def clean(data: Data) -> Iterator[Patch]:
     position, kind = 8, b""
     while position + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
+        start, stop = position + 8, position + 8 + length
         if kind == b"eXIf":
-            block = only_orientation(bytes(data[position + 8 : position + 8 + length]))
-            yield Patch(position + 4, _with_check(kind + block))
-        elif kind not in _KEPT and position + length + 12 <= len(data):
-            check = struct.pack(">I", zlib.crc32(bytes(length), zlib.crc32(_IGNORED)))
-            yield Patch(position + 4, _IGNORED, zeros=length)
-            yield Patch(position + 8 + length, check)
-        position += length + 12
+            change = only_orientation(bytes(data[start:stop]), start)
+            yield change
+            yield _check(kind + change.data, change.zeros, stop)
+        elif kind not in _KEPT:
+            zeros = min(length, len(data) - start)
+            yield Patch(position + 4, _IGNORED, zeros=zeros)
+            yield _check(_IGNORED, zeros, stop)
+        position = stop + 4
     yield Patch(position, zeros=max(0, len(data) - position))
 
 
-def _with_check(chunk: bytes) -> bytes:
-    return chunk + struct.pack(">I", zlib.crc32(chunk))
+def _check(told: bytes, zeros: int, offset: int) -> Patch:
+    return Patch(offset, struct.pack(">I", zlib.crc32(bytes(zeros), zlib.crc32(told))))

@@ -14,9 +14,8 @@ from service.imaging import exif
 from service.imaging.cleaning.base import Patch
 from service.imaging.structure import Data
 
-#: Directories of one file: pages, smaller copies of them, and the camera's.
-MAX_DIRECTORIES = 2_000
-MAX_ENTRIES = 1_000
+#: Entries of all directories of a file: pages have about 20, and smaller copies of them as well.
+MAX_ENTRIES = 20_000
 
 #: Bytes of one value of each kind, by its number.
 _BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
@@ -59,15 +58,16 @@ class _Entry:
 def clean(data: Data) -> Iterator[Patch]:
     """Each directory is written anew without the entries that tell, which takes less room."""
     layout = _layout(data)
-    waiting, seen = [layout.read(layout.pointer, data, layout.first)], {0}
+    waiting, seen, left = [layout.read(layout.pointer, data, layout.first)], {0}, MAX_ENTRIES
     while waiting:
         start = waiting.pop()
         if start in seen:
             continue
         seen.add(start)
-        if len(seen) > MAX_DIRECTORIES:
-            raise Unshowable(f"The original has more than {MAX_DIRECTORIES} directories.")
         entries, end = _entries(data, layout, start)
+        left -= 1 + len(entries)
+        if left < 0:
+            raise Unshowable(f"The original has more than {MAX_ENTRIES} tags.")
         following = layout.read(layout.pointer, data, end)
         waiting.append(following)
         for entry in entries:
@@ -92,7 +92,7 @@ def _entries(data: Data, layout: _Layout, start: int) -> tuple[list[_Entry], int
     """The entries of a directory, and where they end."""
     count = layout.read(layout.count, data, start)
     if count > MAX_ENTRIES:
-        raise Unshowable(f"The original has more than {MAX_ENTRIES} tags in a directory.")
+        raise Unshowable(f"The original has more than {MAX_ENTRIES} tags.")
     size = struct.calcsize("=" + layout.entry)
     room = struct.calcsize("=" + layout.pointer)
     start += struct.calcsize("=" + layout.count)
@@ -108,7 +108,7 @@ def _entries(data: Data, layout: _Layout, start: int) -> tuple[list[_Entry], int
 def _pointers(data: Data, layout: _Layout, entry: _Entry) -> list[int]:
     """The places that an entry leads to."""
     size = struct.calcsize("=" + layout.pointer)
-    ends = range(entry.offset, entry.offset + min(entry.length, MAX_DIRECTORIES * size), size)
+    ends = range(entry.offset, entry.offset + min(entry.length, MAX_ENTRIES * size), size)
     return [layout.read(layout.pointer, data, at) for at in ends]
 
 

@@ -34,7 +34,7 @@ def _chunks(data: Data, position: int, end: int) -> Iterator[Patch]:
         if kind == b"ANMF":
             yield from _chunks(data, start + 16, stop)
         elif kind == b"EXIF":
-            yield Patch(start, only_orientation(bytes(data[start:stop])))
+            yield only_orientation(bytes(data[start:stop]), start)
         elif kind not in _KEPT:
             yield Patch(start, zeros=stop - start)
     raise Unshowable(f"The original has more than {MAX_CHUNKS} chunks.")

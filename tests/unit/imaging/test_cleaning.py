@@ -206,6 +206,16 @@ def test_what_is_planted_is_not_served(tmp_path: Path, name: str) -> None:
     assert patches(tmp_path / "original", picture_format) == ()
 
 
+def test_what_no_decoder_takes_is_not_served_either(tmp_path: Path) -> None:
+    jpeg, png = pictures.picture_bytes(), pictures.picture_bytes(picture_format="png")
+    reserved = pictures.jpeg_segment(0x55, PLACE)
+    cut = struct.pack(">I", 99) + b"tEXt" + PLACE
+    assert PLACE not in clean(tmp_path, jpeg[:-2] + reserved + b"\xff\xd9", "jpeg")
+    assert PLACE not in clean(tmp_path, jpeg[:20] + PLACE, "jpeg")
+    assert PLACE not in clean(tmp_path, png[:-12] + cut, "png")
+    assert PLACE not in clean(tmp_path, pictures.animation(2)[:-1] + b"\x99" + PLACE, "gif")
+
+
 def test_no_text_of_a_png_is_left(tmp_path: Path) -> None:
     image: Any = Image.open(io.BytesIO(clean(tmp_path, PLANTED["png text"](), "png")))
     image.load()
