@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, cast
 from PIL import Image
 
 from service.imaging.colours import indexed, is_drawing, palette
-from service.imaging.motion import Motion, moving
+from service.imaging.motion import Motion, announce_alpha, moving
 from service.imaging.presets import Format, Recipe
 
 CONTENT_TYPES: Mapping[Format, str] = MappingProxyType(
@@ -95,15 +95,15 @@ def flattened(image: Image.Image) -> Image.Image:
 def _jpeg(
     image: Image.Image, file: BinaryIO, recipe: Recipe, quality: int, _motion: Motion | None
 ) -> None:
-    plain = flattened(image)
     if recipe.progressive:
         # Pillow holds a progressive file to a byte a pixel, and fails where it is larger: of noise.
         with suppress(OSError):
-            plain.save(file, "JPEG", quality=quality, subsampling=recipe.chroma, progressive=True)
+            options = {"subsampling": recipe.chroma, "progressive": True}
+            flattened(image).save(file, "JPEG", quality=quality, **options)
             return
         file.seek(0)
         file.truncate()
-    plain.save(file, "JPEG", quality=quality, subsampling=recipe.chroma)
+    flattened(image).save(file, "JPEG", quality=quality, subsampling=recipe.chroma)
 
 
 def _webp(
@@ -112,19 +112,7 @@ def _webp(
     lossless = recipe.lossless
     image.save(file, "WEBP", quality=quality, method=4, lossless=lossless, **moving(motion))
     if motion is not None and image.mode == "RGBA":
-        _announce_alpha(file)
-
-
-def _announce_alpha(file: BinaryIO) -> None:
-    """Have a moving WebP say that it can be transparent: libwebp asks only its first frame.
-
-    Source: RFC 9649, section 2.7.
-    """
-    file.seek(0)
-    head = file.read(21)
-    if head[12:16] == b"VP8X":
-        file.seek(20)
-        file.write(bytes([head[20] | 0x10]))
+        announce_alpha(file)
 
 
 def _avif(

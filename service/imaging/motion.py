@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -30,3 +30,15 @@ def moving(motion: Motion | None) -> dict[str, Any]:
         "duration": list(motion.durations),
         "loop": motion.loop,
     }
+
+
+def announce_alpha(file: BinaryIO) -> None:
+    """Have a moving WebP say that it can be transparent: libwebp asks only its first frame.
+
+    Source: RFC 9649, section 2.7.
+    """
+    file.seek(0)
+    head = file.read(21)
+    if head[12:16] == b"VP8X":
+        file.seek(20)
+        file.write(bytes([head[20] | 0x10]))

@@ -24,7 +24,7 @@ from service.imaging.placeholder import GRID, blur_of, dominant_colour
 from service.imaging.planning import hold_rest
 from service.imaging.presets import Format, Recipe
 from service.imaging.probe import Probe
-from service.imaging.pyramid import Level, Pyramid
+from service.imaging.pyramid import Pyramid
 from service.imaging.quality import Encoded, encoded
 from service.imaging.words import Trim
 from service.interrupting import checkpoint
@@ -83,7 +83,8 @@ def render(
     with _timed(observe, "decode", probe.format):
         # Nothing else may hold the whole picture: it goes as soon as no variant is taken from it.
         pyramid = Pyramid((decode(source, probe, [job.wanted for job in jobs]),))
-        blur = _blur(pyramid.levels[0], probe)
+        sample = exif.upright(pyramid.levels[0].sample(GRID), probe.orientation)
+        blur = blur_of(sample, (probe.width, probe.height))
     for index, job in enumerate(jobs):
         checkpoint()
         with _timed(observe, "transform", job.planned.format):
@@ -106,20 +107,13 @@ def _moving(source: Path, probe: Probe, job: Job, theirs: Marks) -> tuple[Image,
         image = exif.upright(frame.level.take(job.wanted), probe.orientation)
         finished.append(_finish(image, job, theirs))
         durations.append(frame.duration)
-    first, *later = finished
-    return first, Motion(later, durations, loops(source, probe))
-
-
-def _blur(whole: Level, probe: Probe) -> str:
-    sample = exif.upright(whole.sample(GRID), probe.orientation)
-    return blur_of(sample, (probe.width, probe.height))
+    return finished[0], Motion(finished[1:], durations, loops(source, probe))
 
 
 def _finish(image: Image, job: Job, theirs: Marks) -> Image:
     """What is left of the recipe once the pyramid has scaled the picture.
 
-    Raises:
-        BadPipeline: a step would pass the bounds, which `plan` cannot know after a `trim`.
+    Raises: BadPipeline where a step after a `trim` would pass the bounds, which `plan` cannot know.
     """
     if job.start.resize is not None:
         resize, placement = job.start.resize
