@@ -12,10 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from PIL import Image
-
 from bench import installs
-from bench.client import SIZES
 
 
 def in_threads(work: Callable[[Path], None], photos: Sequence[Path], threads: int) -> float:
@@ -24,15 +21,6 @@ def in_threads(work: Callable[[Path], None], photos: Sequence[Path], threads: in
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, photos))
     return perf_counter() - start
-
-
-def decoded(photo: Path) -> Image.Image:
-    """As small as libjpeg can make it while the largest variant can still be made from it."""
-    with Image.open(photo) as image:
-        scale = SIZES[0] / max(image.size)
-        image.draft("RGB", (round(image.width * scale), round(image.height * scale)))
-        image.load()
-        return image
 
 
 @dataclass(frozen=True)

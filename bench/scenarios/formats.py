@@ -68,7 +68,7 @@ Rates = Mapping[tuple[str, int], list[float]]
 def measure(options: Options) -> Section:
     photos = sorted(corpus.photos(), key=lambda file: file.stat().st_size, reverse=True)
     judge = Judge(photos[-2:] if options.quick else photos)
-    tables, goals = [], []
+    tables, goals, trouble = [], [], []
     with sharp(max(IN_FLIGHT)) as process:
         for trial in TRIALS:
             print(f"formats {trial.format}: looking for qualities", file=sys.stderr)
@@ -76,7 +76,8 @@ def measure(options: Options) -> Section:
             rates = _rounds(entries, judge.photos[:: trial.every], options)
             tables.append(_table(trial, entries, rates, len(judge.photos)))
             goals += _goals(trial, entries, rates)
-    return Section("Formats", tables, goals)
+            trouble += _trouble(trial, entries)
+    return Section("Formats", tables, goals, trouble)
 
 
 def _entries(trial: Trial, process: Sharp, judge: Judge) -> list[Entry]:
@@ -168,3 +169,14 @@ def _goals(trial: Trial, entries: Sequence[Entry], rates: Rates) -> list[Goal]:
         for size in SIZES
     ]
     return [*speed, *weight]
+
+
+def _trouble(trial: Trial, entries: Sequence[Entry]) -> list[str]:
+    """Where nothing was as good to look at, speed and bytes compare nothing."""
+    target = entries[1].scores
+    return [
+        f"{trial.name}, {entry.name}: no quality has sharp's SSIM at {size} px"
+        for entry in entries
+        for size in SIZES
+        if entry.scores[size].ssim < target[size].ssim
+    ]

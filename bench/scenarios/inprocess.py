@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 from bench import corpus
 from bench.client import SIZES
 from bench.figures import Spread
+from bench.floors import decode
 from bench.lineup import OURS, PRESETS
 from bench.options import Options, in_turn
-from bench.pipelines import decoded, in_threads, sharp
+from bench.pipelines import in_threads, sharp
 from bench.report import Goal, Section, Table
 from service.imaging import Limits, Recipe, probe, render
 
@@ -75,11 +76,11 @@ def _floor(photos: Sequence[Path]) -> Callable[[Path], None]:
     """Work that decodes a photo and encodes its variants, which were made beforehand."""
     ready: dict[Path, list[Image.Image]] = {}
     for photo in photos:
-        image = decoded(photo)
+        image = decode(photo)
         ready[photo] = [_scaled(image, size) for size in SIZES]
 
     def work(photo: Path) -> None:
-        decoded(photo)
+        decode(photo)
         for variant in ready[photo]:
             with os.fdopen(os.memfd_create("variant"), "w+b") as file:
                 variant.save(file, "JPEG", quality=82)
