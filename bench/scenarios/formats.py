@@ -47,7 +47,7 @@ TRIALS = (
     Trial("WebP", "webp", {}, every=1),
     # By default sharp keeps all colours, which is heavier, and which the luma does not show. With
     # its default effort a photo takes seconds, so fewer of them make a turn.
-    Trial("AVIF", "avif", {"chromaSubsampling": "4:2:0"}, every=3),
+    Trial("AVIF", "avif", {"chromaSubsampling": "4:2:0"}, every=5),
 )
 
 
