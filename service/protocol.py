@@ -1,11 +1,16 @@
 """The HTTP server's own limits, and bodies that are handed on without being copied.
 
+uvloop reads up to 256 KiB of each connection at a time, and all of that is in memory until it is
+written. `Reading` takes less of each where there are many.
+
 uvicorn's fast parser takes headers of any size and number. What passes these bounds is answered
 with 400 by the server itself and its connection closed, as other malformed requests are.
 """
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -16,6 +21,40 @@ from service.api.closing import ABORT, END_STREAMS
 #: Bytes and fields of a request's head: several times what browsers and proxies send.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 100
+#: What one read of a connection takes, in bytes: its share of what all may, within these bounds.
+READ_BYTES_TOGETHER = 4 * 1024 * 1024
+MIN_READ_BYTES = 64 * 1024
+MAX_READ_BYTES = 256 * 1024
+
+
+class Reading(asyncio.BufferedProtocol):
+    """A connection whose bytes come by reads of a fair size to uvicorn's protocol.
+
+    `buffer` is that of all connections of an event loop: what a read put there is taken out before
+    the next.
+    """
+
+    def __init__(self, buffer: memoryview, /, *args: Any, **kwargs: Any) -> None:
+        self._buffer = buffer
+        self._http = BoundedProtocol(*args, **kwargs)
+        self.connection_made = self._http.connection_made  # type: ignore[method-assign,assignment]
+        self.connection_lost = self._http.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = self._http.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = self._http.resume_writing  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the event loop's
+        """Where the next read goes, as large as it may be."""
+        fair = READ_BYTES_TOGETHER // max(1, len(self._http.connections))
+        return self._buffer[: max(MIN_READ_BYTES, min(MAX_READ_BYTES, fair))]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were read."""
+        self._http.data_received(bytes(self._buffer[:nbytes]))
+
+
+def reading() -> Any:
+    """What makes the protocol of each connection of one server, as uvicorn wants it."""
+    return partial(Reading, memoryview(bytearray(MAX_READ_BYTES)))
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -18,7 +18,7 @@ from service import __version__, fleet
 from service.config import MIB, Settings
 from service.isolation.limits import keep_memory
 from service.logs import configure_logs
-from service.protocol import BoundedProtocol
+from service.protocol import reading
 from service.tasks.engines import EmbeddedEngine, Engine
 
 #: What a stop waits for open requests, in seconds, before the engine drains.
@@ -63,7 +63,7 @@ def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, g
         port=settings.port,
         log_config=None,
         access_log=False,
-        http=BoundedProtocol,
+        http=reading(),
         ws="none",
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )

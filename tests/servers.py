@@ -20,7 +20,7 @@ import uvicorn
 from service.api.deps import Parts
 from service.app import create_app
 from service.config import Settings
-from service.protocol import BoundedProtocol
+from service.protocol import reading
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def serve(settings: Settings) -> Served:
         app,
         host="127.0.0.1",
         port=0,
-        http=BoundedProtocol,
+        http=reading(),
         log_config=None,
         timeout_graceful_shutdown=1,
     )
