@@ -28,6 +28,8 @@ QUALITY = dict.fromkeys(SIZES, 82)
 DEFAULT_EFFORT = 4
 SHARP = f"sharp, effort {DEFAULT_EFFORT}"
 IN_FLIGHT = (1, 2)
+#: Each so many photos tell which effort takes how long.
+SAMPLE = 5
 #: A turn is as many whole passes as fill this.
 TURN_SECONDS = 1.5
 
@@ -90,22 +92,26 @@ def _entries(trial: Trial, process: Sharp, judge: Judge) -> list[Entry]:
     target = judge.scores(theirs, QUALITY)
     mine = Entry(OURS, ours, *matched(ours, target, judge))
     found = [mine, Entry(SHARP, theirs, QUALITY, target)]
-    photos = judge.photos[:: trial.every]
-    effort = _nearest(by_effort, photos, ours(photos, mine.qualities, 1, None))
+    effort = _nearest(by_effort, mine, judge.photos[::SAMPLE])
     if effort != DEFAULT_EFFORT:
         nearest = by_effort(effort)
         found.append(Entry(f"sharp, effort {effort}", nearest, *matched(nearest, target, judge)))
     return found
 
 
-def _nearest(by_effort: Callable[[int], Make], photos: Sequence[Path], seconds: float) -> int:
-    """The effort whose time is the nearest; more effort takes longer, so that too much ends it."""
+def _nearest(by_effort: Callable[[int], Make], ours: Entry, photos: Sequence[Path]) -> int:
+    """The effort whose time is the nearest to ours; more effort takes longer: too much ends it."""
+    goal = _least_seconds(ours.make, ours.qualities, photos)
     taken: dict[int, float] = {}
     for effort in range(DEFAULT_EFFORT + 1):
-        taken[effort] = by_effort(effort)(photos, QUALITY, 1, None)
-        if taken[effort] > seconds:
+        taken[effort] = _least_seconds(by_effort(effort), QUALITY, photos)
+        if taken[effort] > goal:
             break
-    return min(taken, key=lambda effort: abs(log(taken[effort] / seconds)))
+    return min(taken, key=lambda effort: abs(log(taken[effort] / goal)))
+
+
+def _least_seconds(make: Make, qualities: Qualities, photos: Sequence[Path]) -> float:
+    return min(make(photos, qualities, 1, None) for _ in range(3))
 
 
 def _rounds(entries: Sequence[Entry], photos: Sequence[Path], options: Options) -> Rates:
