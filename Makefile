@@ -28,7 +28,7 @@ run: $(READY) ## Start the service on its embedded default
 
 .PHONY: test
 test: $(READY) ## The tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: check
 check: $(READY) ## Lint, format, types, import rules

@@ -57,7 +57,7 @@ def _time_limit(pair: str) -> tuple[str, float]:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Format = Literal["jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"]
+Format = Literal["jpeg", "png", "webp", "gif", "avif", "tiff", "bmp", "heic"]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split)]
 TimeLimits = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_time_limits)]
 
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     max_jpeg_scans: int = Field(100, ge=1, description="Most scans of a progressive JPEG.")
     formats: Formats = Field(
         ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp"),
-        description="Formats taken in, separated by commas.",
+        description="Formats taken in, separated by commas; heic needs pixmill[heic].",
     )
     min_body_bytes_per_second: int = Field(
         16 * KIB, ge=1, description="Slowest upload that is not cut off, in bytes a second."

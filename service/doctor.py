@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.config import Settings
 from service.database import backend_of, open_engine, without_password
+from service.imaging import has_decoder
 from service.notifiers import open_notifiers
 from service.presets import read_presets
 
@@ -38,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         _try("presets", lambda: ", ".join(read_presets(settings.presets))),
         _try("channels", lambda: ", ".join(open_notifiers(settings))),
         *(_codec(name) for name in CODECS),
+        *([_heic()] if "heic" in settings.formats else []),
         Finding("fast resampling", True, _resampler()),
         Finding("threads for pixels", True, str(settings.pixel_threads)),
     ]
@@ -73,6 +75,11 @@ def _database(url: str) -> str:
 def _resampler() -> str:
     found = importlib.util.find_spec("cykooz_resizer")
     return "cykooz-resizer" if found else "not on this platform: Pillow's own, slower"
+
+
+def _heic() -> Finding:
+    found = has_decoder("heic")
+    return Finding("codec heic", found, "there" if found else "missing: the extra heic has it")
 
 
 def _codec(name: str) -> Finding:

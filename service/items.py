@@ -120,6 +120,7 @@ async def carry_out(work: Work, item_id: str, action: str) -> Outcome:
             subject=f"Item {item_id}: {action}",
             body=f"The action {action} was carried out on item {item_id}.",
             request_id=work.task.request_id,
+            about=Subject("item", item_id),
         )
 
     return Outcome({"action": action}, record)
@@ -158,6 +159,7 @@ async def notify_admin(work: Work, item_id: str) -> Outcome:
             subject=f"Item {item.id} was processed",
             body=body,
             request_id=work.task.request_id,
+            about=Subject("item", item_id),
         )
 
     return Outcome({"channel": channel}, record)

@@ -28,10 +28,12 @@ def queue(
     request_id: str | None = None,
     run_at: datetime | None = None,
     notification_id: str | None = None,
+    about: Subject | None = None,
 ) -> NotificationDocument:
     """Write a message and the task that sends it, at `run_at` or at once.
 
-    In the caller's transaction.
+    In the caller's transaction. The task is about what caused the message, or else about the
+    message itself.
     """
     row: dict[str, Any] = {
         "id": notification_id or new_id(),
@@ -49,7 +51,7 @@ def queue(
         session,
         send,
         {"notification_id": row["id"]},
-        subject=Subject("notification", row["id"]),
+        subject=about or Subject("notification", row["id"]),
         priority=priority,
         request_id=request_id,
         task_id=row["task_id"],
@@ -136,7 +138,8 @@ async def send(work: Work, notification_id: str) -> Outcome:
         work.metrics.notifications.labels(row.channel, "failed").inc()
         raise
     work.metrics.notifications.labels(row.channel, "sent").inc()
-    return Outcome({"channel": row.channel}, lambda session: _mark_sent(session, row.id))
+    result = {"channel": row.channel, "notification_id": row.id}
+    return Outcome(result, lambda session: _mark_sent(session, row.id))
 
 
 def _mark_sent(session: Session, notification_id: str) -> None:

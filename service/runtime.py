@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from service.config import Settings
 from service.database import Database, check_url, open_database
 from service.events import Events
-from service.imaging import Limits, missing_mark
+from service.imaging import Limits, has_decoder, missing_mark
 from service.memory import Memory
 from service.metrics import Metrics
 from service.notifiers import CHANNELS, Notifier, close_notifiers, open_notifiers
@@ -82,6 +82,7 @@ async def open_runtime(settings: Settings, kinds: Iterable[Kind]) -> AsyncIterat
 
 def check(settings: Settings, kinds: Iterable[Kind]) -> None:
     """Raises: ValueError that names the first setting which cannot be used, and why."""
+    _limits(settings)
     limited(kinds, settings)
     isolated_as(kinds, settings.isolation)
     presets = read_presets(settings.presets)
@@ -114,6 +115,8 @@ def _memory(settings: Settings, metrics: Metrics) -> Memory:
 
 
 def _limits(settings: Settings) -> Limits:
+    if "heic" in settings.formats and not has_decoder("heic"):
+        raise ValueError("PIXMILL_FORMATS names heic, which needs: pip install 'pixmill[heic]'")
     return Limits(
         max_pixels=settings.max_pixels,
         max_side_px=settings.max_side_px,

@@ -89,10 +89,10 @@ async def _in_batches(runtime: Runtime, batch: Callable[[Session], int]) -> int:
 
 
 def _prune(session: Session, status: str, before: datetime) -> int:
-    subjects = rows.prune(session, status, before, PRUNE_BATCH)
-    sent = [one.id for one in subjects if one and one.type == "notification"]
-    notifications.forget(session, sent)
-    return len(subjects)
+    removed = rows.prune(session, status, before, PRUNE_BATCH)
+    sent = [payload for kind, payload in removed if kind == notifications.send.name]
+    notifications.forget(session, [payload["notification_id"] for payload in sent])
+    return len(removed)
 
 
 async def claim_folders(runtime: Runtime) -> None:

@@ -11,6 +11,7 @@ from service.errors import AlreadyExists, NotFound
 from service.inserts import add_rows
 from service.models import User, new_id, now
 from service.schemas import UserDocument
+from service.tasks import Subject
 
 
 def create(
@@ -20,7 +21,8 @@ def create(
 
     Raises: AlreadyExists when the address is taken.
     """
-    row = {"id": new_id(), "email": email, "name": name, "created_at": now()}
+    user_id = new_id()
+    row = {"id": user_id, "email": email, "name": name, "created_at": now()}
     try:
         add_rows(session, User, row)
     except IntegrityError:
@@ -32,6 +34,7 @@ def create(
         subject="Welcome",
         body=f"Welcome, {name or email}! Your account is ready.",
         request_id=request_id,
+        about=Subject("user", user_id),
     )
     return document(User(**row)), welcome.task_id
 

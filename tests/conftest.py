@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from service.config import Settings
 from service.kinds import KINDS
@@ -22,6 +23,8 @@ from tests.servers import Served, serve
 #: Makes a database for a folder and returns its URL.
 NewDatabase = Callable[[Path], str]
 POSTGRES = pytest.StashKey[Path]()
+#: Marks tests of what no database plays a part in: once is enough.
+ON_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +33,14 @@ def anyio_backend() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the folder of the PostgreSQL server, for all processes of this run of tests."""
+    """Choose the folder of the PostgreSQL server, for all processes of this run of tests.
+
+    And have what our applications log of exceptions shown as Python does: a frame with all its
+    variables, as is the library's way, takes a tenth of a second.
+    """
+    *before, _ = structlog.get_config()["processors"]
+    shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before, shown])
     given = getattr(config, "workerinput", {}).get("postgres")
     config.stash[POSTGRES] = Path(given) if given else postgres.new_folder()
 

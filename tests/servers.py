@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +19,7 @@ from service.api.deps import Parts
 from service.app import create_app
 from service.config import Settings
 from service.protocol import reading
+from tests.forking import begin
 
 T = TypeVar("T")
 
@@ -120,15 +119,7 @@ class Process:
             "PYTHONPATH": str(Path(__file__).parent.parent),
             **self.changes,
         }
-        self.log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, *self.command.split()],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-        )
+        self.process = begin([self.module, *self.command.split()], self.folder, environment)
         self.url = self._url()
         self.client = httpx.Client(base_url=self.url, timeout=30)
 
@@ -139,7 +130,6 @@ class Process:
                 return found[1]
         self.process.wait(PATIENCE)
         self.process.stdout.close()
-        self.log.close()
         raise AssertionError((self.folder / "log").read_text())
 
     def kill(self) -> None:
@@ -160,6 +150,5 @@ class Process:
         code = self.process.wait(patience)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        self.log.close()
         self.client.close()
         return code

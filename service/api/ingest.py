@@ -41,6 +41,12 @@ RAW_TYPES = ("image/", "application/octet-stream", "binary/octet-stream")
 #: Fields of a form that are not files.
 MAX_FIELDS = 40
 
+#: What to do about the one format that could be accepted.
+_ABOUT_HEIC = (
+    " It is HEIC: send JPEG, or have the operator install pixmill[heic] and name heic in"
+    " PIXMILL_FORMATS."
+)
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -201,7 +207,8 @@ class Ingest:
         accepted = self._settings.formats
         if found not in accepted:
             raise UnsupportedFormat(
-                f"The file is not an image of an accepted format ({', '.join(accepted)}).",
+                f"The file is not an image of an accepted format ({', '.join(accepted)})."
+                f"{_ABOUT_HEIC if found == 'heic' else ''}",
                 field="file",
             )
 

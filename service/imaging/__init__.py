@@ -9,6 +9,7 @@ from __future__ import annotations
 from service.imaging.cleaning import Patch, patched, patches
 from service.imaging.footprint import peak_bytes
 from service.imaging.marks import missing_mark
+from service.imaging.opening import has_decoder
 from service.imaging.pipeline import Observe, Rendered, render
 from service.imaging.placeholder import dominant_colour
 from service.imaging.planning import Planned, plan
@@ -32,6 +33,7 @@ __all__ = [
     "Rendered",
     "Step",
     "dominant_colour",
+    "has_decoder",
     "in_words",
     "missing_mark",
     "patched",

@@ -7,17 +7,22 @@ what can (CMYK, ICC colours, gray).
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
+from itertools import chain, product
 from math import isfinite
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 #: Modes that `resample` takes without loss.
 _READY = frozenset({"L", "RGB", "RGBA", "CMYK"})
 _SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 #: A profile larger than this is ignored; press profiles have 3 MB at most.
 _MAX_PROFILE_BYTES = 4 << 20
+#: Those of sRGB have 3 kB, or 60 with tables; few are remembered, so they must be small.
+_SRGB_BYTES = 1 << 16
+#: Levels by which sRGB profiles of different makers differ.
+_UNSEEN = 2
 _SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
 
 
@@ -87,14 +92,15 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """
     if profile and len(profile) <= _MAX_PROFILE_BYTES:
         try:
-            return _by_profile(image, ImageCms.ImageCmsProfile(BytesIO(profile)))
+            return _by_profile(image, profile)
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image if image.mode in {"RGB", "RGBA"} else image.convert("RGB")
 
 
-def _by_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    if "srgb" in ImageCms.getProfileDescription(profile).lower():
+def _by_profile(image: Image.Image, data: bytes) -> Image.Image:
+    profile = ImageCms.ImageCmsProfile(BytesIO(data))
+    if profile.profile.xcolor_space == "RGB " and len(data) <= _SRGB_BYTES and _is_srgb(data):
         return image if image.mode in {"RGB", "RGBA"} else image.convert("RGB")
     colours = image.convert("RGB") if image.mode == "RGBA" else image
     if profile.profile.xcolor_space == "GRAY" and colours.mode == "RGB":
@@ -105,6 +111,15 @@ def _by_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.
     if image.mode == "RGBA":
         converted.putalpha(image.getchannel("A"))
     return converted
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(data: bytes) -> bool:
+    """Whether a profile leaves sRGB as it is; what it is called does not say (linear ones)."""
+    levels = range(0, 256, 51)
+    samples = Image.frombytes("RGB", (216, 1), bytes(chain(*product(levels, repeat=3))))
+    seen = _transformed(samples, ImageCms.ImageCmsProfile(BytesIO(data)))
+    return max(ImageChops.difference(seen, samples).tobytes()) <= _UNSEEN
 
 
 def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

@@ -34,7 +34,7 @@ _PREPARING: Mapping[str, int] = MappingProxyType(
     {"1": 2, "P": 5, "LA": 8, "PA": 8, "La": 8, "I;16": 12, "I": 13, "F": 13, "LAB": 8, "YCbCr": 8}
 )
 #: Bytes a pixel while a decoder works that holds more than the picture.
-_DECODING: Mapping[str, int] = MappingProxyType({"webp": 21, "avif": 16, "tiff": 8})
+_DECODING: Mapping[str, int] = MappingProxyType({"webp": 21, "avif": 16, "heic": 13, "tiff": 8})
 #: One more plane, and its share of what the decoder does.
 _DECODING_ALPHA = 4
 #: Copies of a whole frame of a moving picture: the decoder's own, what it was laid on, ours.
@@ -131,7 +131,7 @@ def _decoding(header: _Header, probe: Probe, level: _Level) -> int:
 
 def _decoder(probe: Probe) -> int:
     """Bytes a pixel."""
-    extra = _DECODING_ALPHA if probe.alpha and probe.format in {"webp", "avif"} else 0
+    extra = _DECODING_ALPHA if probe.alpha and probe.format in {"webp", "avif", "heic"} else 0
     return _DECODING.get(probe.format, 0) + extra
 
 

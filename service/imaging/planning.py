@@ -27,6 +27,8 @@ from service.imaging.words import (
 MAX_WORK = 500_000_000
 #: Pixels of all frames of a moving variant: they are in memory together.
 MAX_MOVING_PIXELS = 25_000_000
+#: Formats that drawings and screens come in: of WebP, the pixels then say whether to lose any.
+_DRAWN = frozenset({"gif", "png", "bmp"})
 #: What an encoding costs beside a JPEG's.
 _ENCODING: Mapping[Format, int] = MappingProxyType({"webp": 6, "avif": 5})
 
@@ -70,7 +72,7 @@ def plan(probe: Probe, recipe: Recipe) -> Planned:
 def _format(probe: Probe, recipe: Recipe, more_than_jpeg: bool) -> Format:
     if recipe.format != "auto":
         return recipe.format
-    return "webp" if more_than_jpeg or probe.format == "gif" else "jpeg"
+    return "webp" if more_than_jpeg or probe.format in _DRAWN else "jpeg"
 
 
 def _encodings(recipe: Recipe) -> int:

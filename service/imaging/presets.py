@@ -54,8 +54,8 @@ class Recipe(Closed):
     )
     format: Format | Literal["auto"] = Field(
         default="auto",
-        description="auto: webp where the result can be transparent or moves, and of a GIF; "
-        "else jpeg.",
+        description="auto: webp where the result can be transparent or moves, and of GIF, PNG and "
+        "BMP, without loss where it is flat; else jpeg.",
     )
     quality: int = Field(
         default=82,

@@ -36,11 +36,18 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
         "avif": "image/avif",
         "tiff": "image/tiff",
         "bmp": "image/bmp",
+        "heic": "image/heic",
     }
 )
 
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_AVIF_BRANDS = {b"avif", b"avis"}
+#: Formats in boxes, by the brands of their pictures. Source: ISO/IEC 23008-12, annex B.
+_BRANDS = (
+    ("avif", frozenset({b"avif", b"avis"})),
+    ("heic", frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})),
+)
+#: What can be taken in without an extra.
+FORMATS = frozenset(CONTENT_TYPES) - {"heic"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Limits:
     #: Frames or pages; all of them together may hold 4 × `max_pixels`.
     max_frames: int = 500
     max_jpeg_scans: int = 100
-    formats: frozenset[str] = frozenset(CONTENT_TYPES)
+    formats: frozenset[str] = FORMATS
 
     @property
     def max_pixels_of_all_frames(self) -> int:
@@ -70,7 +77,7 @@ class Probe:
     #: Pixels as displayed, that is after `orientation`.
     width: int
     height: int
-    #: The EXIF orientation 1..8 still to be applied; 1 for TIFF, which Pillow turns itself.
+    #: The EXIF orientation 1..8 still to be applied; 1 for TIFF and HEIC, whose decoders turn them.
     orientation: int
     frames: int
     #: Whether the picture can hold transparency, not whether any pixel is transparent.
@@ -94,15 +101,16 @@ def sniff(head: bytes) -> str | None:
         return "tiff"
     if head.startswith(b"BM") and len(head) >= 26:
         return "bmp"
-    return "avif" if _is_avif(head) else None
+    return _by_brands(head)
 
 
-def _is_avif(head: bytes) -> bool:
-    """Whether the file type box names an AVIF brand (ISO/IEC 14496-12, 4.3), major or not."""
+def _by_brands(head: bytes) -> str | None:
+    """What the file type box names (ISO/IEC 14496-12, 4.3), as major brand or not."""
     if head[4:8] != b"ftyp":
-        return False
+        return None
     end = min(int.from_bytes(head[:4], "big"), SNIFF_BYTES, len(head))
-    return any(head[at : at + 4] in _AVIF_BRANDS for at in (8, *range(16, end, 4)))
+    named = {head[at : at + 4] for at in (8, *range(16, end, 4))}
+    return next((fmt for fmt, brands in _BRANDS if brands & named), None)
 
 
 def probe(source: Path | bytes, limits: Limits) -> Probe:
@@ -163,12 +171,13 @@ def _describe(
     image: ImageFile, picture_format: str, found: structure.Structure, limits: Limits
 ) -> Probe:
     width, height = image.size
-    # Only these two know their frames without walking the file once more.
-    told = getattr(image, "n_frames", 1) if picture_format in {"webp", "avif"} else 1
-    block = found.exif or (image.info.get("exif", b"") if picture_format == "avif" else b"")
+    # Only these know their frames without walking the file once more.
+    told = getattr(image, "n_frames", 1) if picture_format in {"webp", "avif", "heic"} else 1
+    boxed = picture_format in {"avif", "heic"}
+    block = found.exif or (boxed and image.info.get("exif")) or b""
     seen = structure.Structure(width, height, max(found.frames, told), found.scans, block)
     _hold(seen, limits)
-    turned = exif.orientation(block)
+    turned = 1 if picture_format == "heic" else exif.orientation(block)
     if exif.swaps_axes(turned):
         width, height = height, width
     return Probe(
@@ -177,7 +186,7 @@ def _describe(
         width=width,
         height=height,
         orientation=turned,
-        frames=seen.frames,
+        frames=1 if picture_format == "heic" else seen.frames,  # its others are no frames
         alpha=image.has_transparency_data,
         metadata=_metadata(image, found, block),
     )

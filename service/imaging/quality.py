@@ -9,6 +9,7 @@ from typing import cast
 
 from PIL import Image
 
+from service.imaging.colours import is_flat
 from service.imaging.encode import LOSSY, encode, flattened
 from service.imaging.motion import Motion
 from service.imaging.opening import opened
@@ -40,8 +41,11 @@ def encoded(
 
     With `similarity`, the lowest quality from 20 to 95 that reaches it; with `max_bytes`, no
     higher a quality than keeps to it, or 1 where none does. Further frames are encoded as the
-    recipe's `quality` says.
+    recipe's `quality` says. Where `auto` has come to WebP and nothing is asked of the quality, a
+    flat picture is kept without loss.
     """
+    if _keeps_all(image, picture_format, recipe, motion):
+        recipe = recipe.model_copy(update={"lossless": True})
     if picture_format not in LOSSY or (picture_format == "webp" and recipe.lossless):
         return Encoded(encode(image, picture_format, recipe, motion=motion), None)
     if motion is not None:
@@ -57,6 +61,13 @@ def encoded(
     if recipe.max_bytes is None or len(found.data) <= recipe.max_bytes:
         return found
     return _small(found, recipe.max_bytes, attempt)
+
+
+def _keeps_all(
+    image: Image.Image, picture_format: Format, recipe: Recipe, motion: Motion | None
+) -> bool:
+    free = recipe.similarity is None and recipe.max_bytes is None and motion is None
+    return recipe.format == "auto" and picture_format == "webp" and free and is_flat(image)
 
 
 Attempt = Callable[[int], Encoded]

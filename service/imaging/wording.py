@@ -19,7 +19,7 @@ _FITS: Mapping[Fit, str] = MappingProxyType(
 )
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {
-        "auto": "JPEG, or WebP where transparent",
+        "auto": "JPEG, or WebP where transparent or drawn",
         "jpeg": "JPEG",
         "webp": "WebP",
         "avif": "AVIF",

@@ -71,6 +71,13 @@ def notices(served: Served) -> list[Document]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def tasks_about(served: Served, kind: str, subject_id: str) -> list[Document]:
+    """The newest tasks about something, newest first."""
+    about = {"subject_type": kind, "subject_id": subject_id}
+    tasks: list[Document] = served.client.get("/tasks", params=about).json()["items"]
+    return tasks
+
+
 def pages(client: httpx.Client, path: str, **query: Any) -> list[list[Document]]:
     """All pages of a list."""
     found: list[list[Document]] = []

@@ -42,7 +42,7 @@ def serving(
     served.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(
     tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
 ) -> Iterator[Served]:
@@ -51,12 +51,12 @@ def service(
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(service: Served) -> httpx.Client:
     return service.client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def idle(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Served]:
     """A service that takes everything in and leaves the tasks alone."""
     with serving(tmp_path_factory.mktemp("idle"), "none", new_database) as served:

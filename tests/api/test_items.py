@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.models import new_id
-from tests.api.asking import notices, pages, problem, upload
+from tests.api.asking import notices, pages, problem, tasks_about, upload
 from tests.pictures import picture_bytes, truncated
 from tests.servers import Served, finished, until
 
@@ -35,6 +35,8 @@ def test_an_action_brings_the_item_into_being_and_is_carried_out(
     assert item["last_action"] == "archive"
     assert item["last_action_at"] is not None
     until(lambda: [one for one in notices(service) if item_id in one["body"]], "the log's line")
+    caused = [one["kind"] for one in tasks_about(service, "item", item_id)]
+    assert caused == ["notification.send", "item.action"]
 
 
 def test_the_chain_counts_first_and_tells_the_admin_then(service: Served, item_id: str) -> None:
@@ -65,6 +67,7 @@ def test_the_chain_counts_first_and_tells_the_admin_then(service: Served, item_i
     (notice,) = until(told, "the admin's notice")
     assert notice["recipient"] == "admin"
     assert "2 images with 8 variants" in notice["body"]
+    assert tasks_about(service, "item", item_id)[0]["kind"] == "notification.send"
 
 
 def test_a_deleted_image_is_counted_no_more(service: Served, item_id: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.models import new_id
-from tests.api.asking import notices, pages, problem
+from tests.api.asking import notices, pages, problem, tasks_about
 from tests.contract.receivers import Mailbox, hook_server, mail_server
 from tests.servers import Served, finished
 
@@ -39,6 +39,8 @@ def test_without_mail_a_message_goes_to_the_file(service: Served) -> None:
     assert document["sent_at"] is not None
     (notice,) = [one for one in notices(service) if one["body"] == body]
     assert notice["id"] == accepted["id"]
+    (task,) = tasks_about(service, "notification", accepted["id"])
+    assert task["id"] == accepted["task_id"]
 
 
 def test_a_message_may_be_urgent(idle: Served) -> None:

@@ -56,6 +56,7 @@ ASKED = [
     "/tasks?error_code=nix",
     "/tasks?request_id=nix",
     "/tasks?subject_type=image",
+    "/tasks?subject_type=image&subject_id=7",
     "/tasks?finished_after=2099-01-01T00:00:00Z",
     "/tasks?status=succeeded&finished_after=2001-01-01T00:00:00Z&priority=low",
     "/tasks?created_after=2001-01-01T00:00:00Z&created_before=2099-01-01T00:00:00Z&priority=low",

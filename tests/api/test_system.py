@@ -108,7 +108,7 @@ def test_the_presets_are_explained(client: httpx.Client) -> None:
     assert [one["name"] for one in presets] == ["thumbnail", "small", "medium", "large"]
     assert len({one["version"] for one in presets}) == 4
     assert presets[1]["summary"] == (
-        "Fit into 400×400, then as JPEG, or WebP where transparent, quality 82."
+        "Fit into 400×400, then as JPEG, or WebP where transparent or drawn, quality 82."
     )
     size = {"of_width": 600, "of_height": 300, "width": 400, "height": 200, "format": "jpeg"}
     assert presets[1]["example"] == size

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.models import new_id
-from tests.api.asking import notices, pages, problem
+from tests.api.asking import notices, pages, problem, tasks_about
 from tests.servers import Served
 
 
@@ -29,9 +29,11 @@ def test_a_user_is_created_and_welcomed(service: Served) -> None:
     assert user["message"]
     task = service.task(user["task_id"])
     assert (task["kind"], task["status"]) == ("notification.send", "succeeded")
+    assert [one["id"] for one in tasks_about(service, "user", user["id"])] == [task["id"]]
     (notice,) = [one for one in notices(service) if one["recipient"] == email]
     assert notice["subject"] == "Welcome"
     assert "Ada" in notice["body"]
+    assert task["result"] == {"channel": "file", "notification_id": notice["id"]}
 
 
 def test_a_user_can_be_looked_up(client: httpx.Client) -> None:

@@ -129,7 +129,9 @@ def test_what_an_item_caused_is_a_link_away(page: Page, server: Process) -> None
     page.goto("/dashboard/items")
     page.get_by_role("link", name="tasks of item caused").click()
 
-    expect(rows(page).first).to_contain_text("item.")
+    expect(rows(page)).to_have_count(2)
+    for kind in ("item.action", "notification.send"):
+        expect(rows(page).filter(has_text=kind)).to_have_count(1)
     assert query(page) == {"subject_type": ["item"], "subject_id": ["caused"]}
     expect(page.get_by_label("with id")).to_have_value("caused")
 
@@ -137,10 +139,22 @@ def test_what_an_item_caused_is_a_link_away(page: Page, server: Process) -> None
 def test_what_a_user_caused_is_a_link_away(page: Page, server: Process) -> None:
     user = server.client.post("/users", json={"email": "caused@example.com"}).json()
     page.goto("/dashboard/users")
-    page.get_by_role("link", name="task that sends to caused@example.com").click()
+    page.get_by_role("link", name="tasks of user caused@example.com").click()
+
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page)).to_have_attribute("data-key", user["task_id"])
+    expect(page.get_by_label("About")).to_have_value("user")
+    expect(page.get_by_label("with id")).to_have_value(user["id"])
+
+
+def test_what_a_message_caused_is_a_link_away(page: Page, server: Process) -> None:
+    message = {"recipient": "told@example.com", "body": "-", "channel": "file"}
+    task_id = server.client.post("/notifications", json=message).json()["task_id"]
+    page.goto("/dashboard/notifications")
+    page.get_by_role("link", name="task that sends to told@example.com").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("notification.send")
-    assert page.url.endswith(user["task_id"])
+    assert page.url.endswith(task_id)
 
 
 def test_many_are_cancelled_after_a_question_that_names_their_number(

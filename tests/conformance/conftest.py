@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest) -> tuple[str, str]:
     return chosen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(
     engine: tuple[str, str],
     request: pytest.FixtureRequest,

@@ -76,7 +76,7 @@ def start(cluster: WithCelery) -> Iterator[Callable[[str], Process]]:
 
     yield start
     for process in started:
-        if process.process.returncode is None:
+        if not process.client.is_closed:
             process.kill()
 
 

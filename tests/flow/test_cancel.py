@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conftest import ON_SQLITE
 from tests.flow.evidence import Start, happened, statuses, upload
 from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
@@ -57,6 +58,7 @@ def test_a_running_task_is_cancelled(start: Start, tmp_path: Path, asked: str) -
     finished(worker.client, f"/images/{image['id']}", ("ready",))
 
 
+@ON_SQLITE
 def test_a_thread_stops_between_two_steps_of_a_variant(start: Start) -> None:
     process = start(threads=1)
     image = upload(process.client, picture_bytes(size=(4800, 3200)), preset="none")
@@ -122,6 +124,7 @@ def part(process: Process, task_id: str) -> float | None:
     return progress or None
 
 
+@ON_SQLITE
 def test_a_time_limit_of_no_kind_ends_the_start(start: Start) -> None:
     with pytest.raises(AssertionError, match="PIXMILL_TIME_LIMITS names the kind 'nix'"):
         start(time_limits="nix=5")

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conftest import ON_SQLITE
 from tests.flow.evidence import (
     Start,
     digest,
@@ -125,6 +126,7 @@ def test_a_body_of_unknown_length_is_cut_off_at_the_limit(
     assert kept(server) == before
 
 
+@ON_SQLITE
 def test_a_body_slower_than_the_minimum_rate_is_refused(start: Start, tmp_path: Path) -> None:
     server = start(body_grace_seconds=0.3, min_body_bytes_per_second=100_000)
     with closing(connect(server)) as connection:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.conftest import ON_SQLITE
 from tests.flow.evidence import (
     Start,
     numbered,
@@ -64,6 +65,7 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     assert fleet.terminate() == 0
 
 
+@ON_SQLITE
 def test_processes_end_with_their_parent(start: Start) -> None:
     fleet = start(workers=2)
     orphans = children(fleet)

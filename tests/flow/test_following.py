@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.flow.evidence import Start, upload
@@ -25,7 +26,7 @@ def test_who_was_cut_off_by_a_stop_goes_on_at_another_process(start: Start, tmp_
     with listening(one.url, "/events") as live:
         upload(one.client, picture_bytes())
         live.wait_for_event("task")
-        one.process.terminate()
+        one.process.send_signal(signal.SIGTERM)
         live.wait_for_end()
         last = live.last
     (tmp_path / HOLD).unlink()

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.server import WORN_OUT
 from service.tasks import Kind
-from tests.conftest import NewDatabase
+from tests.conftest import ON_SQLITE, NewDatabase
 from tests.flow import failing
 from tests.flow.evidence import (
     Start,
@@ -48,6 +48,7 @@ def server(
     assert process.terminate() == 0
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("kind", "what", "code", "message"),
     [
@@ -102,6 +103,7 @@ def test_a_thread_that_hangs_is_left_behind_and_the_next_attempt_runs_isolated(
     assert process.terminate() == 0
 
 
+@ON_SQLITE
 def test_too_many_hanging_threads_end_the_process_in_good_order(
     start: Start, tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_too_many_hanging_threads_end_the_process_in_good_order(
     assert finished(second.client, f"/tasks/{hanging}", FINAL)["status"] == "succeeded"
 
 
+@ON_SQLITE
 def test_a_stop_does_not_wait_for_a_thread_that_hangs(start: Start, tmp_path: Path) -> None:
     (tmp_path / "held").touch()
     process = start(MODULE, **QUICK)
@@ -166,6 +169,7 @@ def test_no_child_outlives_its_parent(start: Start, tmp_path: Path, end: str) ->
     assert found == [("running", 1) if end == "kill" else ("queued", 0)]
 
 
+@ON_SQLITE
 def test_pictures_are_made_in_children_where_the_setting_says_so(start: Start) -> None:
     process = start(isolation="process", **QUICK)
 

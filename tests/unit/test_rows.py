@@ -791,20 +791,20 @@ def kept(session: Session) -> set[str]:
 
 def test_what_ended_long_ago_goes_with_its_timeline_the_oldest_first(session: Session) -> None:
     day = timedelta(days=1)
-    subject = Subject("notification", "n")
-    ids = [ended_ago(session, age * day, subject=subject) for age in (9, 8, 7, 1)]
+    gone = TEST.name, {"x": 1}
+    ids = [ended_ago(session, age * day, payload={"x": 1}) for age in (9, 8, 7, 1)]
     failed, queued = ended_ago(session, 9 * day, "failed"), add(session)
     before = now() - 6 * day
 
-    assert rows.prune(session, "succeeded", before, 2) == [subject, subject]
+    assert rows.prune(session, "succeeded", before, 2) == [gone, gone]
     assert kept(session) == {*ids[2:], failed, queued}
-    assert rows.prune(session, "succeeded", before, 2) == [subject]
+    assert rows.prune(session, "succeeded", before, 2) == [gone]
     assert rows.prune(session, "succeeded", before, 2) == []
 
     assert kept(session) == {ids[3], failed, queued}
     lines = set(session.scalars(select(TaskEvent.task_id)))
     assert lines == {ids[3], failed}
-    assert rows.prune(session, "failed", before, 2) == [None]
+    assert rows.prune(session, "failed", before, 2) == [(TEST.name, {})]
 
 
 def test_a_first_is_kept_for_its_follower_which_can_be_retried_without_it(

@@ -19,7 +19,7 @@ from service.migrations import migrate
 from service.models import Notification, RequestKey, Task, TaskEvent, Variant, new_id, now
 from service.runtime import Runtime, open_runtime
 from service.storage import Blob
-from service.tasks import rows
+from service.tasks import Subject, rows
 from service.upkeep import claim_folders, sweep
 from tests.conftest import NewDatabase
 
@@ -104,10 +104,12 @@ async def test_files_of_variants_that_failed_are_removed_and_no_others(
 DAY = 86_400
 
 
-async def _finished(runtime: Runtime, age_seconds: float, end: str = "succeeded") -> str:
+async def _finished(
+    runtime: Runtime, age_seconds: float, end: str = "succeeded", about: Subject | None = None
+) -> str:
     """A message whose task ended that long ago."""
     message = await runtime.database.write(
-        notifications.queue, channel="file", recipient="a", subject="", body="x"
+        notifications.queue, channel="file", recipient="a", subject="", body="x", about=about
     )
 
     def finish(session: Session) -> None:
@@ -145,7 +147,7 @@ async def test_what_is_old_is_pruned_in_batches_and_counted(
         await _finished(runtime, 8 * DAY)
     young = await _finished(runtime, 6 * DAY)
     failed = await _finished(runtime, 29 * DAY, "failed")
-    await _finished(runtime, 31 * DAY, "failed")
+    await _finished(runtime, 31 * DAY, "failed", about=Subject("user", new_id()))
 
     assert await upkeep.prune(runtime) == 6
 

@@ -12,11 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from service.imaging.structure import gif, jpeg, png, tiff, webp
+from service.imaging.structure import gif, heic, jpeg, png, tiff, webp
 from service.imaging.structure.base import Bounds, Data, Structure
 
 WALKERS: Mapping[str, Callable[[Data, Bounds], Structure]] = MappingProxyType(
-    {"jpeg": jpeg.walk, "png": png.walk, "gif": gif.walk, "webp": webp.walk, "tiff": tiff.walk}
+    {
+        "jpeg": jpeg.walk,
+        "png": png.walk,
+        "gif": gif.walk,
+        "webp": webp.walk,
+        "tiff": tiff.walk,
+        "heic": heic.walk,
+    }
 )
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from service.models import Task
-from service.tasks.words import Subject
 
 
-def prune(session: Session, status: str, before: datetime, limit: int) -> Sequence[Subject | None]:
+def prune(
+    session: Session, status: str, before: datetime, limit: int
+) -> Sequence[tuple[str, Mapping[str, Any]]]:
     """Remove up to `limit` tasks that ended in `status` before that time, the oldest first.
 
-    Returns what each was about. The timelines go with their tasks, by the database's own rule.
-    A task is kept as long as one that follows it is unfinished.
+    Returns the kind and the payload of each. The timelines go with their tasks, by the database's
+    own rule. A task is kept as long as one that follows it is unfinished.
     """
     following = aliased(Task)
     is_followed = exists().where(following.after_id == Task.id, following.finished_at.is_(None))
@@ -30,7 +32,7 @@ def prune(session: Session, status: str, before: datetime, limit: int) -> Sequen
     removed = session.execute(
         delete(Task)
         .where(Task.id.in_(list(session.scalars(old))))
-        .returning(Task.subject_type, Task.subject_id)
+        .returning(Task.kind, Task.payload)
         .execution_options(synchronize_session=False)
     )
-    return [Subject(kind, about or "") if kind else None for kind, about in removed]
+    return [(kind, payload) for kind, payload in removed]

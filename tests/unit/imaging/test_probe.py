@@ -59,7 +59,8 @@ def test_sniffing_never_raises(head: bytes) -> None:
 def test_an_avif_brand_after_another_major_brand_is_known() -> None:
     box = b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif"
     assert sniff(box) == "avif"
-    assert sniff(box.replace(b"avif", b"heic")) is None
+    assert sniff(box.replace(b"avif", b"heic")) == "heic"
+    assert sniff(box.replace(b"avif", b"miaf")) is None
 
 
 @pytest.mark.parametrize(

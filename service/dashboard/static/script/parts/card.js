@@ -45,7 +45,7 @@ export function closest(made, image, wanted = CARD_PX) {
 }
 
 /** Whether a variant has the shape of the whole picture. */
-export const isWhole = (variant, image) =>
+const isWhole = (variant, image) =>
   Math.abs(variant.width * image.height - variant.height * image.width) < 1.5 * Math.max(image.width, image.height);
 
 function summary(image, made) {

@@ -23,7 +23,7 @@ export function filterForm(changed) {
     field("Age", h("select", { name: "age" }, AGES.map(([value, words]) => option(value, words)))),
     field("Error text", h("input", { name: "error", type: "search", maxlength: 200 })),
     field("Error code", h("input", { name: "error_code", maxlength: 64, size: 12 })),
-    field("About", h("select", { name: "subject_type" }, option("", "anything"), options(["image", "item", "notification"]))),
+    field("About", h("select", { name: "subject_type" }, option("", "anything"), options(["image", "item", "user", "notification"]))),
     field("with id", h("input", { name: "subject_id", maxlength: 64, size: 12 })));
   return form;
 }

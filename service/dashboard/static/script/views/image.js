@@ -3,7 +3,7 @@
 import { get, post, remove } from "../api.js";
 import { h } from "../dom.js";
 import { bytes, number, saved, short } from "../format.js";
-import { closest, ground, isWhole } from "../parts/card.js";
+import { ground } from "../parts/card.js";
 import { copyButton, snippet } from "../parts/copy.js";
 import { confirmed } from "../parts/dialog.js";
 import { facts } from "../parts/facts.js";
@@ -37,11 +37,12 @@ function page(image) {
     h("div", { class: "head" }, h("h1", { class: "name" }, image.filename), badge(image.status), actions(image)),
     image.error && refusal({ title: image.error.code, message: image.error.message }),
     figures(image),
-    made.length > 0 && snippet("<picture> element", pictureElement(image, made)),
+    made.length > 0 && image.picture && snippet("<picture> element", pictureElement(image)),
     facts([
       ["Id", h("code", {}, image.id)],
       ["Original", `${image.content_type}, ${number(image.width)} × ${number(image.height)}, ${bytes(image.size_bytes)}`],
       ["SHA-256", h("code", {}, image.sha256)],
+      ["Left out", image.removed?.join(", ")],
       ["Item", image.item_id],
       ["Received", exact(image.created_at)],
     ]),
@@ -82,19 +83,5 @@ function actions(image) {
     button("Make again", again), button("Delete", erase, { class: "danger" }));
 }
 
-/** The whole-picture variants of each format, the most modern format first. */
-function pictureElement(image, made) {
-  const whole = made.filter((variant) => isWhole(variant, image)).sort((one, other) => one.width - other.width);
-  const shown = whole.length ? whole : made;
-  const formats = ["image/avif", "image/webp", "image/png", "image/jpeg", "image/gif"]
-    .map((type) => shown.filter((variant) => variant.content_type === type)).filter((list) => list.length);
-  const last = formats.at(-1);
-  const fallback = closest(last, image, 800);
-  const sources = formats.slice(0, -1).map((list) => `  <source type="${list[0].content_type}" srcset="${widths(list)}" sizes="100vw">`);
-  return ["<picture>", ...sources,
-    `  <img src="${absolute(fallback.url)}" srcset="${widths(last)}" sizes="100vw"`,
-    `       width="${fallback.width}" height="${fallback.height}" alt="">`, "</picture>"].join("\n");
-}
-
-const absolute = (url) => new URL(url, location.origin).href;
-const widths = (list) => list.map((variant) => `${absolute(variant.url)} ${variant.width}w`).join(", ");
+/** The document's own, with addresses that hold anywhere. */
+const pictureElement = (image) => image.picture.replaceAll(/(["\s])\/images\//g, `$1${location.origin}/images/`);

@@ -18,21 +18,14 @@ export const itemsView = (shown) => listView(shown, {
   cells: (item) => [
     h("strong", {}, item.id), number(item.image_count), number(item.variant_count), bytes(item.total_bytes),
     item.last_action ? [item.last_action, " ", h("small", {}, age(item.last_action_at))] : "–", age(item.created_at),
-    h("a", { href: tasksAbout("item", item.id) }, "tasks", unseen(` of item ${item.id}`)),
+    tasksOf("item", item.id),
   ],
 });
 
-/** What a user caused are messages, known by their recipient: the newest ones are looked through. */
 export const usersView = (shown) => listView(shown, {
   title: "Users", path: "/users", none: "No users yet.",
-  columns: ["Address", "Name", "Created", "Newest message"],
-  load: async (wanted, signal) => {
-    const [users, messages] = await Promise.all([pages("/users", {}, wanted, signal), pages("/notifications", {}, 100, signal)]);
-    const newest = new Map(messages.items.reverse().map((one) => [one.recipient, one]));
-    return { ...users, items: users.items.map((user) => ({ ...user, message: newest.get(user.email) })) };
-  },
-  cells: ({ email, name, created_at: created, message }) =>
-    [h("strong", {}, email), name ?? "–", age(created), message ? [badge(message.status), " ", taskOf(message)] : "–"],
+  columns: ["Address", "Name", "Created", "Tasks"],
+  cells: (user) => [h("strong", {}, user.email), user.name ?? "–", age(user.created_at), tasksOf("user", user.id, user.email)],
 });
 
 export const notificationsView = (shown) => listView(shown, {
@@ -41,21 +34,20 @@ export const notificationsView = (shown) => listView(shown, {
   cells: (one) => [
     h("strong", {}, one.recipient), one.subject || "–", one.channel,
     [badge(one.status), one.error && wrong(one.error)],
-    age(one.created_at), taskOf(one),
+    age(one.created_at), h("a", { href: to("tasks", one.task_id) }, "task", unseen(` that sends to ${one.recipient}`)),
   ],
 });
 
-const taskOf = (message) =>
-  h("a", { href: to("tasks", message.task_id) }, "task", unseen(` that sends to ${message.recipient}`));
+const tasksOf = (type, id, name = id) => h("a", { href: tasksAbout(type, id) }, "tasks", unseen(` of ${type} ${name}`));
 
-function listView(shown, { title, path, none, columns, cells, load = (wanted, signal) => pages(path, {}, wanted, signal) }) {
+function listView(shown, { title, path, none, columns, cells }) {
   let wanted = PAGE;
   const more = () => {
     wanted += PAGE;
     list.refresh();
   };
   const list = region(shown, {
-    load: (signal) => load(wanted, signal),
+    load: (signal) => pages(path, {}, wanted, signal),
     draw: ({ items, next }) => [
       items.length ? table(title, columns, items.map((item) => ({ key: item.id, cells: cells(item) }))) : empty(none),
       next && h("p", { class: "actions centred" }, button("Show more", more)),
