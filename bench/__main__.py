@@ -13,8 +13,8 @@ from bench.options import Options
 from bench.places import RESULTS
 
 SCENARIOS = (
-    *("upload", "whole", "quality", "inprocess", "operations", "tasks"),
-    *("engines", "requests", "recovery", "dashboard", "crowd"),
+    *("upload", "whole", "quality", "inprocess", "formats", "stages", "operations"),
+    *("tasks", "engines", "requests", "recovery", "dashboard", "crowd"),
 )
 #: Load of the minute before the start above which somebody else is using the machine.
 BUSY = 0.3

@@ -1,31 +1,34 @@
-// node sharp_inprocess.mjs WORKERS PHOTO...: sharp without a server. Each line read from standard
-// input is one pass over the photos with WORKERS of them in flight; its photos/s are written back.
+// node sharp_inprocess.mjs THREADS: sharp without a server. Each line read from standard input is
+// a pass: {photos, variants: [{size, format, options}], inFlight, folder}. Each variant is made from
+// the one before, the largest first; with a folder, it is kept there as <photo>-<size>. What is
+// written back are the seconds of the pass.
+import fs from 'node:fs/promises';
+import path from 'node:path';
 import readline from 'node:readline';
 
-const [workers, ...photos] = process.argv.slice(2);
-process.env.UV_THREADPOOL_SIZE = workers; // read when sharp starts, so set before it is loaded
+process.env.UV_THREADPOOL_SIZE = process.argv[2]; // read when sharp starts, so set before it is loaded
 const { default: sharp } = await import('sharp');
 sharp.concurrency(1);
 sharp.cache(false);
-const JPEG = { quality: 82, chromaSubsampling: '4:2:0', optimiseCoding: false };
 
-async function variants(photo) {
+async function make(photo, { variants, folder }) {
   let source = sharp(photo).rotate();
-  for (const size of [1600, 800, 200]) {
+  for (const { size, format, options } of variants) {
     const box = { width: size, height: size, fit: 'inside', withoutEnlargement: true, kernel: 'lanczos3' };
     const { data, info } = await source.resize(box).raw().toBuffer({ resolveWithObject: true });
     const raw = { raw: { width: info.width, height: info.height, channels: info.channels } };
-    await sharp(data, raw).jpeg(JPEG).toBuffer();
+    const file = await sharp(data, raw)[format](options).toBuffer();
+    if (folder) await fs.writeFile(path.join(folder, `${path.parse(photo).name}-${size}`), file);
     source = sharp(data, raw);
   }
 }
 
-async function pass() {
-  const todo = [...photos];
-  const worker = async () => { while (todo.length) await variants(todo.shift()); };
+async function pass(wanted) {
+  const todo = [...wanted.photos];
+  const worker = async () => { while (todo.length) await make(todo.shift(), wanted); };
   const start = performance.now();
-  await Promise.all(Array.from({ length: Number(workers) }, worker));
-  return photos.length / (performance.now() - start) * 1000;
+  await Promise.all(Array.from({ length: wanted.inFlight }, worker));
+  return (performance.now() - start) / 1000;
 }
 
-for await (const _ of readline.createInterface({ input: process.stdin })) console.log(await pass());
+for await (const line of readline.createInterface({ input: process.stdin })) console.log(await pass(JSON.parse(line)));

@@ -11,20 +11,19 @@ import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from bench import corpus
 from bench.client import SIZES, Photo, Visitor
 from bench.figures import Spread
+from bench.likeness import in_full, likeness, scaled
 from bench.lineup import CONTESTANTS, OURS, SHARP, Contestant
 from bench.options import Options
 from bench.places import scratch
 from bench.report import Goal, Section, Table
 from bench.servers import running
-from bench.ssim import ssim
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def measure(options: Options) -> Section:
     scores: dict[str, list[Score]] = {name: [] for name in made}
     for number, file in enumerate(files):
         print(f"quality {file.stem}", file=sys.stderr)
-        reference = _decode(file)
+        reference = in_full(file)
         for variant in (one for each in made.values() for one in each if one.photo == number):
             scores[variant.server].append(_score(variant, reference, trouble))
     return Section("Quality", [_table(scores, len(files))], _goals(scores), trouble)
@@ -81,17 +80,11 @@ def _make(contestant: Contestant, photos: Sequence[Photo]) -> list[Made]:
         ]
 
 
-def _decode(file: Path) -> Image.Image:
-    with Image.open(file) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
-
-
 def _score(made: Made, photo: Image.Image, trouble: list[str]) -> Score:
-    variant = Image.open(io.BytesIO(made.data)).convert("RGB")
+    variant = Image.open(io.BytesIO(made.data))
     if max(abs(a - b) for a, b in zip(variant.size, made.box, strict=True)) > 1:
         trouble.append(f"{made.server}: a variant of {variant.size} px where {made.box} was due")
-    reference = photo.resize(variant.size, Image.Resampling.LANCZOS)
-    similarity = ssim(np.asarray(reference.convert("L")), np.asarray(variant.convert("L")))
+    similarity = likeness(variant, scaled(photo, variant.size))
     return Score(made.size, similarity, len(made.data) / 1e3)
 
 
