@@ -31,6 +31,7 @@ from service.imaging.words import MAX_OUTPUT_PIXELS, MAX_SIDE_PX, Fit, Resize
 from service.kinds import KINDS
 from service.metrics import Metrics
 from service.notifiers import CHANNELS
+from service.schemas import ImageDocument, VariantDocument
 from service.tasks.words import STATUSES
 from tests.torture.stops import POINTS
 
@@ -453,6 +454,15 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     first = fences(page("README.md"), "sh")[0]
 
     assert re.findall(r"^make (\w+)", first, re.M) == ["run", "test"]
+
+
+def test_the_readmes_answer_has_every_field_of_the_document() -> None:
+    (answer,) = (one for one in fences(page("README.md"), "") if "202 Accepted" in one)
+    image = json.loads(answer[answer.index("{") :])
+
+    assert list(image) == list(ImageDocument.model_fields)
+    for variant in image["variants"]:
+        assert set(variant) == set(VariantDocument.model_fields)
 
 
 def _anchors(path: Path) -> set[str]:
