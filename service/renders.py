@@ -44,8 +44,10 @@ def _forget(session: Session, payload: Mapping[str, Any], _code: str, _message: 
     on_failure=_forget,
 )
 async def render(work: Work, image_id: str, digest: str) -> Outcome:
-    """Make what a row of `renders` describes."""
+    """Make what a row of `renders` describes, unless that was done while this one was enqueued."""
     source = await work.database.read(_begin, image_id, digest)
+    if source is None:
+        return Outcome({})
     (made,) = await make(work, source, work.progress)
     return Outcome(
         {"bytes": made.blob.size_bytes}, lambda session: _record(session, image_id, digest, made)
@@ -129,10 +131,13 @@ def _row(image: Image, recipe: Recipe) -> Render:
     )
 
 
-def _begin(session: Session, image_id: str, digest: str) -> Source:
+def _begin(session: Session, image_id: str, digest: str) -> Source | None:
+    """What is to be made; None where it is. Raises: SubjectGone."""
     image, row = session.get(Image, image_id), session.get(Render, (image_id, digest))
     if image is None or row is None:
         raise SubjectGone(f"The image {image_id} was deleted.")
+    if row.sha256 is not None:
+        return None
     return Source(image_id, None, probe_of(image), (Recipe.model_validate(row.recipe),))
 
 
