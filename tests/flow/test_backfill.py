@@ -63,7 +63,9 @@ def test_what_is_stale_is_served_until_its_successor_is_recorded(
         assert card(api.client, image)["width"] == 60
         assert len(variant(api.client, image)) == card(api.client, image)["size_bytes"]
     assert "Every image has these variants" in backfilled(tmp_path)
-    assert query(tmp_path, REFRESHES) == [IMAGES], "and none of them twice"
+    # One that was ready between the look and the task is found ready by the task.
+    results = query(tmp_path, "SELECT result FROM tasks WHERE kind = 'image.refresh'")
+    assert sum("card" in str(result) for result in results) == IMAGES, "and none of them twice"
 
 
 def test_a_failure_is_told_and_what_was_replaced_goes_a_while_later(
