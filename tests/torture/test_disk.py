@@ -96,7 +96,7 @@ def test_whichever_call_of_an_upload_fails_all_or_nothing_is_left(
                 assert_is_clean(answer, error)
             until(lambda: is_settled(tmp_path, set(promised)), "all or nothing")
             if not happened:
-                assert answer.status_code == 202
+                assert answer.status_code == 202, answer.text
                 break
     assert refused > 3 * len(ERRORS)
     data = numbered(photo, "the last")
