@@ -46,7 +46,7 @@ class Backend(Protocol):
         ...
 
     def is_conflict(self, error: BaseException) -> bool:
-        """Whether another transaction was in the way, so that the same work may pass now."""
+        """Whether another transaction, or its own connection, was in the way: it may pass now."""
         ...
 
     def named(self, error: BaseException) -> ServiceError | None:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import OperationalError
 
@@ -40,6 +40,7 @@ def open_engine(url: URL, connections: int) -> Engine:
     engine = create_engine(url, pool_size=connections, connect_args={"timeout": BUSY_SECONDS})
     sqlalchemy_event.listen(engine, "connect", _set_up_connection)
     sqlalchemy_event.listen(engine, "begin", _begin)
+    sqlalchemy_event.listen(engine, "handle_error", _let_go)
     return engine
 
 
@@ -52,9 +53,20 @@ def hold_schema(connection: Connection) -> None:
     """The write lock, which every transaction that writes has from its start, is enough."""
 
 
-def is_conflict(error: BaseException) -> bool:  # noqa: ARG001 - the port's
-    """One writer at a time: whoever writes waited for its turn."""
-    return False
+def is_conflict(error: BaseException) -> bool:
+    """Of writers there is one at a time; but its connection may be one that can only read."""
+    return isinstance(error, OperationalError) and _is_read_only(error.orig)
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    """SQLite opens a file to read where it cannot be opened to write, as while the disk fails."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
+
+
+def _let_go(context: ExceptionContext) -> None:
+    """A connection that can only read would fail for ever: the next one is opened anew."""
+    if _is_read_only(context.original_exception):
+        context.is_disconnect = True
 
 
 def named(error: BaseException) -> ServiceError | None:

@@ -68,3 +68,28 @@ async def test_a_database_without_room_is_told_as_such(
 )
 async def test_sqlite_is_used_durably(database: Database, pragma: str, value: object) -> None:
     assert await database.read(lambda s: s.scalar(text(f"PRAGMA {pragma}"))) == value
+
+
+async def test_a_connection_that_can_only_read_is_replaced(
+    database: Database, database_url: str
+) -> None:
+    """As SQLite opens one while the disk fails; it stays so when the disk is well again."""
+    await database.write(add, "a")  # the file is there, and in WAL mode
+    path = database_url.removeprefix("sqlite:///")
+    opened = 0
+
+    def connect(*_: object) -> sqlite3.Connection | None:
+        nonlocal opened
+        opened += 1
+        if opened > 1:
+            return None  # as usual
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+
+    other = open_database(database_url)
+    event.listen(other.engine, "do_connect", connect)
+    try:
+        assert await other.write(add, "b") == "b"
+        assert await other.read(ids) == ["a", "b"]
+    finally:
+        await asyncio.to_thread(other.close)
+    assert opened == 2
