@@ -33,9 +33,11 @@ def begin(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen[str] | Forked:
     """Run `python -m <arguments>` in `folder`; its errors are added to the file `log` there."""
-    if "LD_PRELOAD" not in environment:
+    # A program of its own is what a library is to be preloaded into, and what Celery's workers are:
+    # these fork children themselves, and some did not end where they had been forked as well.
+    if "LD_PRELOAD" not in environment and "worker" not in arguments:
         return Forked(arguments, folder, environment)
-    command = [sys.executable, "-m", *arguments]  # a library is preloaded by a program anew
+    command = [sys.executable, "-m", *arguments]
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
