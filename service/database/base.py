@@ -46,7 +46,11 @@ class Backend(Protocol):
         ...
 
     def is_conflict(self, error: BaseException) -> bool:
-        """Whether another transaction, or its own connection, was in the way: it may pass now."""
+        """Whether another transaction was in the way, so that the same work may pass now."""
+        ...
+
+    def is_connections(self, error: BaseException) -> bool:
+        """Whether only the connection could not, which is gone now, and nothing was done."""
         ...
 
     def named(self, error: BaseException) -> ServiceError | None:

@@ -132,9 +132,14 @@ class Database:
         each by itself meets fewer others."""
         if self.backend.is_conflict(error):
             _step_back(CONFLICT_SECONDS[0])
-        elif isinstance(self.backend.named(error), CapacityError):
-            return [_Answer(error=error) for _ in batch]  # the database's own: again is no better
+        elif self._is_its_own(error):
+            return [_Answer(error=error) for _ in batch]  # again is no better
         return [self._alone(job) for job in batch]
+
+    def _is_its_own(self, error: Exception) -> bool:
+        """Whether the database cannot, on whatever connection."""
+        named = self.backend.named(error)
+        return isinstance(named, CapacityError) and not self.backend.is_connections(error)
 
     def _alone(self, job: _Job) -> _Answer:
         """Carry out one job, again and again while another transaction is in the way."""

@@ -104,6 +104,11 @@ def is_conflict(error: BaseException) -> bool:
     return _state(error) in CONFLICTS
 
 
+def is_connections(error: BaseException) -> bool:  # noqa: ARG001 - the port's
+    """Of a connection that is lost nobody knows what it had done."""
+    return False
+
+
 def named(error: BaseException) -> ServiceError | None:
     """Full, out, or unable to keep a value such as a text with a NUL."""
     if isinstance(error, DataError):

@@ -53,8 +53,13 @@ def hold_schema(connection: Connection) -> None:
     """The write lock, which every transaction that writes has from its start, is enough."""
 
 
-def is_conflict(error: BaseException) -> bool:
-    """Of writers there is one at a time; but its connection may be one that can only read."""
+def is_conflict(error: BaseException) -> bool:  # noqa: ARG001 - the port's
+    """One writer at a time: whoever writes waited for its turn."""
+    return False
+
+
+def is_connections(error: BaseException) -> bool:
+    """A connection that can only read."""
     return isinstance(error, OperationalError) and _is_read_only(error.orig)
 
 
