@@ -21,19 +21,23 @@ from tests.unit.imaging.examples import ALL, name_of
 SIZE = (2000, 1500)
 #: Renders files in processes of their own, and says of each how much it grew at most.
 GROWN = """
-import json, os, re, sys
+import contextlib, json, os, re, sys
 from pathlib import Path
 from service.imaging import Limits, Pipeline, probe, render
 
 def seen(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
+with contextlib.suppress(ImportError):  # what a library takes is taken once
+    import pillow_heif
+
 for line in sys.stdin:
     if os.fork():
         os.wait()
         continue
     path, pipeline, marks = json.loads(line)
-    found, recipes = probe(Path(path), Limits()), Pipeline.model_validate(pipeline).variants
+    limits = Limits(formats=frozenset({*Limits().formats, "heic"}))
+    found, recipes = probe(Path(path), limits), Pipeline.model_validate(pipeline).variants
     Path("/proc/self/clear_refs").write_text("5")
     before = seen("VmRSS")
     for _ in render(Path(path), found, recipes, watermarks=Path(marks)):
@@ -187,6 +191,19 @@ def test_a_run_takes_no_more_than_foretold_and_at_least_half(
 
     assert measured <= foretold
     assert foretold <= 2.1 * measured + 2**20
+
+
+@on_linux
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_heic_takes_no_more_than_foretold(mode: str, measuring: Measuring, tmp_path: Path) -> None:
+    from tests.heic import heic  # skips where its library is missing
+
+    path = tmp_path / "picture"
+    path.write_bytes(heic(noisy(mode)))
+
+    foretold = peak_bytes(path, probe(path, Limits(formats=frozenset({"heic"}))), PRESETS.variants)
+
+    assert measuring(path, PRESETS, tmp_path) <= foretold
 
 
 @pytest.fixture(scope="module")
