@@ -1,6 +1,6 @@
 """The application: routers, error handlers, middleware, and a lifespan that opens the rest.
 
-Read on in `api/images.py` (the way of an upload), `images.py` (its rows and its task),
+Read on in `api/uploads.py` (the way of an upload), `images.py` (its rows and its task),
 `tasks/runner.py` (how a task is carried out) and `imaging/pipeline.py` (how a variant is made).
 """
 
@@ -32,6 +32,7 @@ from service.api import (
     renders,
     system,
     tasks,
+    uploads,
     users,
 )
 from service.api.admission import Admission
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     """An application of its own: two of them can live in one process."""
     app = create_worker_app(settings)
     for noun in (
+        uploads,
         images,
         files,
         renders,

@@ -20,7 +20,7 @@ FINAL = ("succeeded", "failed", "cancelled")
 DUE = ("queued", "retrying")
 STAGES = ("decode", "transform", "encode", "store")
 SOURCE_FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff", "bmp", "heic")
-OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif")
+OUTPUT_FORMATS = ("jpeg", "webp", "png", "avif", "gif")
 PRIORITIES = ("high", "normal", "low")
 STORES = ("uploads", "processed")
 #: Why a file may be refused.

@@ -6,11 +6,11 @@ Nothing is written to the database here: whoever calls records what was made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from service.imaging import Probe, Recipe, Rendered, peak_bytes, plan, steps
+from service.imaging import Probe, Recipe, Rendered, Step, peak_bytes, plan, steps
 from service.storage import Blob
 from service.tasks import Work
 from service.tasks.work import off_the_clock
@@ -71,15 +71,17 @@ async def _rendered(
     async with off_the_clock():
         await work.memory.admit(wanted)
     with work.memory.held(wanted):
-        return await _stored(work, source, progress)
+        running = work.place.stream(steps, path, source.probe, source.recipes, marks)
+        return await _stored(work, source, running, progress)
 
 
 async def _stored(
-    work: Work, source: Source, progress: Callable[[float], Awaitable[None]]
+    work: Work,
+    source: Source,
+    running: AsyncGenerator[Step],
+    progress: Callable[[float], Awaitable[None]],
 ) -> list[Made]:
     made: list[Made] = []
-    path, marks = work.uploads.path(source.image_id), work.settings.watermarks
-    running = work.place.stream(steps, path, source.probe, source.recipes, marks)
     async with aclosing(running) as rendered:
         async for step in rendered:
             for stage, fmt, seconds in step.stages:

@@ -27,7 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from service import __version__
 from service.events import Event
-from service.series import (
+from service.labels import (
     CRASHES,
     DUE,
     FINAL,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from service import images
-from service.api import images as routes
+from service.api import uploads as routes
 from service.storage import local, part
 from service.tasks import runner
 from service.tasks.engines import EmbeddedEngine

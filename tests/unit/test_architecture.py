@@ -17,7 +17,7 @@ MODULES = sorted((ROOT / "service").rglob("*.py"))
 WRITTEN = [path for path in MODULES if path.parent.name != "versions"]
 #: Lines a module may have, and those that may have more, with how many.
 MODULE_LINES = 300
-LONGER = {"service/api/images.py": 360, "service/models.py": 320}
+LONGER = {"service/models.py": 320}
 FUNCTION_LINES = 45
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
