@@ -19,6 +19,10 @@ from service.imaging.pyramid import Level, Wanted
 from service.imaging.window import Box, whole
 from service.interrupting import GivenUp, checkpoint
 
+#: Bytes of the file that a decoder is given at a time. Pillow gives it 64 KiB, and takes the
+#: interpreter's lock between any two: with other threads at work a core stands idle meanwhile.
+BLOCK_BYTES = 1024 * 1024
+
 
 def decode(source: Path, probe: Probe, wanted: Sequence[Wanted]) -> Level:
     """The whole picture, in the modes `resample` takes, no larger than the largest wanted needs.
@@ -84,6 +88,7 @@ def _decoding(source: Path, probe: Probe) -> Iterator[ImageFile]:
             stored = swapped(image.size) if exif.swaps_axes(probe.orientation) else image.size
             if stored != (probe.width, probe.height):
                 raise BrokenPicture("The picture is not the one that was examined")
+            image.decodermaxblock = BLOCK_BYTES
             yield image
     except (BrokenPicture, MemoryError, GivenUp, GeneratorExit):
         raise
