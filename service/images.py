@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import items, processing
@@ -21,6 +21,7 @@ from service.imaging import Probe, Recipe
 from service.inserts import add_rows
 from service.models import IMAGES, VARIANTS, Image, Render, Variant, new_id, now
 from service.picture import PLAIN, Row, View, document
+from service.prepared import Prepared
 from service.schemas import ImageDocument
 from service.storage import Blob
 from service.tasks import Priority, Subject, cancel_about, enqueue
@@ -38,6 +39,16 @@ class Upload:
     filename: str
     blob: Blob
     probe: Probe
+
+
+@dataclass(frozen=True)
+class StoredVariant:
+    """What is to be known of a variant in order to send it."""
+
+    key: str
+    sha256: str | None
+    content_type: str
+    status: str
 
 
 def manifest(image_id: str, probe: Probe, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
@@ -148,13 +159,26 @@ def find_and_hold(session: Session, image_id: str) -> Image:
     return row
 
 
+#: What visitors ask for all the time, made ready once.
+_IMAGE = Prepared(select(IMAGES).where(IMAGES.c.id == bindparam("wanted")))
+_VARIANTS = Prepared(
+    select(VARIANTS)
+    .where(VARIANTS.c.image_id == bindparam("of_image"))
+    .order_by(VARIANTS.c.position)
+)
+_VARIANT = Prepared(
+    select(*(VARIANTS.c[field.name] for field in fields(StoredVariant))).where(
+        VARIANTS.c.image_id == bindparam("of_image"), VARIANTS.c.name == bindparam("called")
+    )
+)
+
+
 def get(session: Session, image_id: str, view: View) -> ImageDocument:
     """The document of an image. Raises: NotFound."""
-    image = _first(session, select(IMAGES).where(IMAGES.c.id == image_id))
+    image = _IMAGE.first_named(session, {"wanted": image_id})
     if image is None:
         raise NotFound(f"There is no image {image_id}.")
-    mine = select(VARIANTS).where(VARIANTS.c.image_id == image_id).order_by(VARIANTS.c.position)
-    return document(image, _all(session, mine), view)
+    return document(image, _VARIANTS.named(session, {"of_image": image_id}), view)
 
 
 def page(
@@ -182,16 +206,16 @@ def page(
     return [document(image, variants[image["id"]], view) for image in images]
 
 
-def variant(session: Session, image_id: str, name: str) -> Variant:
+def variant(session: Session, image_id: str, name: str) -> StoredVariant:
     """A variant that can be sent. Raises: NotFound; NotReady while it is being made."""
-    row = session.get(Variant, (image_id, name))
-    if row is None:
+    found = _VARIANT.first(session, {"of_image": image_id, "called": name})
+    if found is None:
         raise NotFound(f"There is no variant {name} of image {image_id}.")
+    row = StoredVariant(*found)
     if row.status == "failed":
         raise NotFound(f"The variant {name} could not be made; see /images/{image_id}.")
     if row.status == "pending":
         raise NotReady(f"The variant {name} is still being made.", retry_after_seconds=1)
-    session.expunge(row)
     return row
 
 
@@ -254,11 +278,6 @@ def _image_row(upload: Upload, item_id: str | None) -> dict[str, Any]:
         "task_id": new_id(),
         "created_at": now(),
     }
-
-
-def _first(session: Session, statement: Select[Any]) -> Row | None:
-    found = session.connection().execute(statement).mappings().first()
-    return dict(found) if found else None
 
 
 def _all(session: Session, statement: Select[Any]) -> Sequence[Row]:

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from service import items
 from service.errors import ServiceError, SomeFailed, SubjectGone
-from service.holding import hold
+from service.holding import held
 from service.imaging import Probe, Recipe
 from service.making import Made, Source, make
-from service.models import VARIANTS, Image, Item, Task, Variant, now
+from service.models import IMAGES, VARIANTS, Image, Item, Task, Variant, now
+from service.prepared import Prepared
 from service.tasks import (
     LIVE,
     Lane,
@@ -119,19 +120,42 @@ async def erase(work: Work, image_id: str, keys: Sequence[str]) -> Outcome:
     return Outcome({"files": len(keys) + 1})
 
 
-def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
-    """Mark an image as being processed and read what its pipeline needs."""
-    image = hold(session, Image, image_id)
+#: What a probe says of a picture that its row keeps.
+_PROBED = ("format", "content_type", "width", "height", "orientation", "frames", "alpha")
+_HELD = Prepared(held(select(IMAGES).where(IMAGES.c.id == bindparam("wanted"))))
+_BEGUN = Prepared(
+    update(IMAGES)
+    .where(IMAGES.c.id == bindparam("wanted"))
+    .values(status="processing")
+    .returning(IMAGES.c.id)
+)
+_RECIPES = Prepared(
+    select(VARIANTS.c.name, VARIANTS.c.recipe)
+    .where(VARIANTS.c.image_id == bindparam("of_image"))
+    .order_by(VARIANTS.c.position)
+)
+
+
+def _held(session: Session, image_id: str) -> Mapping[str, Any]:
+    """The row of an image that is about to be changed. Raises: SubjectGone."""
+    image = _HELD.first_named(session, {"wanted": image_id})
     if image is None:
         raise SubjectGone(f"The image {image_id} was deleted.")
+    return image
+
+
+def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
+    """Mark an image as being processed and read what its pipeline needs. Raises: SubjectGone."""
+    image = _held(session, image_id)
     wanted = set(names) if names is not None else None
     recipes = tuple(
-        Recipe.model_validate(row.recipe)
-        for row in variants_of(session, image_id)
-        if wanted is None or row.name in wanted
+        Recipe.model_validate(recipe)
+        for name, recipe in _RECIPES.rows(session, {"of_image": image_id})
+        if wanted is None or name in wanted
     )
-    image.status = "processing"
-    return Source(image_id, image.item_id, probe_of(image), recipes)
+    _BEGUN.rows(session, {"wanted": image_id})
+    probe = Probe(**{name: image[name] for name in _PROBED})
+    return Source(image_id, image["item_id"], probe, recipes)
 
 
 _MADE = (
@@ -147,6 +171,16 @@ _MADE = (
         score=bindparam("likeness"),
     )
 )
+_STATUSES = Prepared(
+    select(VARIANTS.c.status).where(VARIANTS.c.image_id == bindparam("of_image")).distinct()
+)
+_CHANGED = ("status", "error_code", "error_message", "colour", "blurhash", "processed_at")
+_DONE = Prepared(
+    update(IMAGES)
+    .where(IMAGES.c.id == bindparam("wanted"))
+    .values({name: bindparam(f"now_{name}") for name in _CHANGED})
+    .returning(IMAGES.c.id)
+)
 
 
 def _record(session: Session, source: Source, made: Sequence[Made], request_id: str | None) -> None:
@@ -155,9 +189,7 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
     Raises: SubjectGone when the image was deleted.
     """
     # Held before its variants are looked at: of two tasks of one image the later sees the other's.
-    image = hold(session, Image, source.image_id)
-    if image is None:
-        raise SubjectGone(f"The image {source.image_id} was deleted.")
+    image = _held(session, source.image_id)
     if made:
         session.connection().execute(
             _MADE,
@@ -175,20 +207,22 @@ def _record(session: Session, source: Source, made: Sequence[Made], request_id: 
                 for variant in made
             ],
         )
-    image.status = _status(session, source.image_id)
-    if image.status == "ready":
-        image.error_code = image.error_message = None
+    status = _status(session, source.image_id)
+    changes: dict[str, Any] = {"status": status, "processed_at": now()}
+    if status == "ready":
+        changes |= {"error_code": None, "error_message": None}
     if made:
-        image.colour, image.blurhash = made[-1].colour, made[-1].blurhash
-    image.processed_at = now()
+        changes |= {"colour": made[-1].colour, "blurhash": made[-1].blurhash}
+    row = {**image, **changes}
+    after = {f"now_{name}": row[name] for name in _CHANGED}
+    _DONE.rows(session, {"wanted": source.image_id, **after})
     if source.item_id:
         recount(session, source.item_id, request_id)
 
 
 def _status(session: Session, image_id: str) -> str:
     """An image's status from its variants': whatever is worst, or not yet done, counts."""
-    mine = select(Variant.status).where(Variant.image_id == image_id).distinct()
-    statuses = set(session.scalars(mine))
+    statuses = {status for (status,) in _STATUSES.rows(session, {"of_image": image_id})}
     if "pending" in statuses:
         return "processing"
     return "failed" if "failed" in statuses else "ready"
@@ -215,15 +249,8 @@ def _ids_of(session: Session, item_id: str) -> list[str]:
 
 
 def probe_of(image: Image) -> Probe:
-    return Probe(
-        format=image.format,
-        content_type=image.content_type,
-        width=image.width,
-        height=image.height,
-        orientation=image.orientation,
-        frames=image.frames,
-        alpha=image.alpha,
-    )
+    """What its header said."""
+    return Probe(**{name: getattr(image, name) for name in _PROBED})
 
 
 def variants_of(session: Session, image_id: str) -> list[Variant]:

@@ -22,6 +22,7 @@ ROW = {
     "run_at": AT,
     "created_at": AT,
     "isolated": True,
+    "progress": 0.25,
 }
 COLUMNS = (*(TASKS.c[name] for name in ROW), TASKS.c.finished_at, TASKS.c.result)
 
@@ -66,3 +67,16 @@ def test_values_are_written_as_sqlalchemy_writes_them(filled: Session) -> None:
 def test_a_value_that_is_left_out_is_an_error(session: Session) -> None:
     with pytest.raises(KeyError):
         Prepared(select(TASKS.c.id).where(TASKS.c.id == bindparam("of"))).rows(session, {})
+
+
+def test_rows_are_had_by_their_columns_names(filled: Session) -> None:
+    wanted = Prepared(
+        select(TASKS.c.id, TASKS.c.payload).where(TASKS.c.id >= bindparam("first")).order_by("id")
+    )
+
+    assert wanted.named(filled, {"first": "a"}) == [
+        {"id": "a", "payload": ROW["payload"]},
+        {"id": "b", "payload": ROW["payload"]},
+    ]
+    assert wanted.first_named(filled, {"first": "b"}) == {"id": "b", "payload": ROW["payload"]}
+    assert wanted.first_named(filled, {"first": "c"}) is None

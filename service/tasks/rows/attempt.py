@@ -75,6 +75,12 @@ _CLAIM_ONE = Prepared(
     .returning(*_SEEN)
 )
 
+_HELD = Prepared(
+    select(TASKS.c.id)
+    .where(*is_running, TASKS.c.id == bindparam("of_id"), TASKS.c.lease_token == bindparam("held"))
+    .with_for_update()
+)
+
 _NEXT = TASKS.alias("next")
 #: The usual end of an attempt; see `mine`. It tells whether anything waits for it: few tasks are
 #: followed, and so all others are spared a statement.
@@ -148,10 +154,8 @@ def _taken(
 
 def is_held(session: Session, task: TaskRow) -> bool:
     """Whether an attempt still holds its lease, and will to the end of a writing transaction."""
-    held = select(Task.id).where(
-        *is_running, Task.id == task.id, Task.lease_token == task.lease_token
-    )
-    return session.scalar(held.with_for_update()) is not None  # SQLite has one writer anyway
+    wanted = {"of_id": task.id, "held": task.lease_token}
+    return _HELD.first(session, wanted) is not None  # SQLite has one writer anyway
 
 
 def renew(
