@@ -26,7 +26,7 @@ def test_a_phone_shows_every_view_without_scrolling_sideways(phone: Page, server
 def test_a_task_fits_a_phone_with_its_traceback(phone: Page, server: Process) -> None:
     (task_id,) = enqueue_many(server, failing.unforeseen)
     phone.goto(f"/dashboard/tasks/{task_id}")
-    phone.get_by_text("Traceback of the last failure").click()
+    phone.get_by_text("Traceback of attempt 3").click()
 
     assert phone.evaluate("document.documentElement.scrollWidth") == 360
 

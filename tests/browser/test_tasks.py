@@ -40,7 +40,7 @@ def test_a_failure_is_seen_understood_and_tried_again(page: Page, server: Proces
 
     expect(badge).to_have_text(re.compile("failed"))
     expect(page.get_by_role("alert")).to_contain_text(f"There is no {needed}.")
-    page.get_by_text("Traceback of the last failure").click()
+    page.get_by_text("Traceback of attempt 1").click()
     expect(page.locator("pre")).to_contain_text("raise DeliveryRefused")
     expect(rows(page)).to_have_count(1)
     needed.touch()
@@ -60,6 +60,7 @@ def test_every_attempt_is_told_with_its_error(page: Page, server: Process) -> No
     for attempt in (1, 2, 3):
         told = rows(page).filter(has_text=f"Nobody answered attempt {attempt}.")
         expect(told).to_contain_text("delivery_failed")
+    expect(page.get_by_text(re.compile("^Traceback of attempt"))).to_have_count(3)
 
 
 def test_the_chain_leads_from_task_to_task(page: Page, server: Process) -> None:

@@ -48,6 +48,7 @@ def test_a_failing_handler_is_retried_and_then_failed_with_its_error_stored(
     assert kind.handler.__name__ in task["error"]["traceback"]
     attempts = [event["detail"] for event in task["events"] if event["kind"] == "attempt_failed"]
     assert [(one["attempt"], one["code"]) for one in attempts] == [(1, code), (2, code)]
+    assert all(kind.handler.__name__ in one["traceback"] for one in attempts)
     assert all(one["wait_seconds"] <= kind.retry.ceiling(one["attempt"]) for one in attempts)
     assert happened(task) == ["enqueued", *["claimed", "attempt_failed"] * 2, "claimed", "failed"]
     listed = server.client.get("/tasks", params={"kind": kind.name}).json()["items"]

@@ -48,7 +48,8 @@ def failed_with(task: TaskRow, failure: Failure) -> dict[str, Any]:
 
 
 def detail_of(task: TaskRow, failure: Failure) -> dict[str, Any]:
-    return {"attempt": task.attempt, "code": failure.code, "message": failure.message}
+    detail = {"attempt": task.attempt, "code": failure.code, "message": failure.message}
+    return detail | ({"traceback": failure.traceback} if failure.traceback else {})
 
 
 def note(session: Session, at: datetime, *notes: tuple[str, str, dict[str, Any]]) -> None:

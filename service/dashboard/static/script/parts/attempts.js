@@ -3,7 +3,8 @@
 import { h } from "../dom.js";
 import { between, duration } from "../format.js";
 import { exact, since } from "../times.js";
-import { empty, wrong } from "./pieces.js";
+import { snippet } from "./copy.js";
+import { empty, fold, wrong } from "./pieces.js";
 import { badge } from "./status.js";
 import { table } from "./table.js";
 
@@ -34,6 +35,10 @@ export function attemptTable(task) {
   const rows = attempts.map((one, at) => ({ key: String(at), cells: cells(one) }));
   return table("Attempts", ["Attempt", "How it ended", "Began", "Took", "Worker"], rows.reverse());
 }
+
+/** What each failed attempt left behind, the last one first. */
+export const tracebacks = (task) => attemptsOf(task.events).filter(({ end }) => end?.traceback).reverse().map(
+  ({ attempt, began, end }) => fold(["Traceback of attempt ", attempt, ", ", exact(began)], snippet("Traceback", end.traceback)));
 
 function cells({ attempt, worker, began, end }) {
   return [

@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { h } from "../dom.js";
 import { between, duration, short } from "../format.js";
-import { attemptTable } from "../parts/attempts.js";
+import { attemptTable, tracebacks } from "../parts/attempts.js";
 import { snippet } from "../parts/copy.js";
 import { facts } from "../parts/facts.js";
 import { attempt } from "../parts/notices.js";
@@ -48,8 +48,7 @@ function page(task, path, changed) {
     task.error && task.status !== "succeeded" && refusal({ title: task.error.code, message: task.error.message }),
     facts(about(task)),
     chain(task),
-    h("h2", {}, "Attempts"), attemptTable(task),
-    task.error?.traceback && fold("Traceback of the last failure", snippet("Traceback", task.error.traceback)),
+    h("h2", {}, "Attempts"), attemptTable(task), ...tracebacks(task),
     task.result && fold("Result", snippet("Result", JSON.stringify(task.result, null, 2))),
     h("h2", {}, "Timeline"), timeline(task.events),
   ].filter(Boolean);
@@ -106,7 +105,8 @@ const STATUS_OF = {
 function timeline(events) {
   return h("ol", { class: "timeline" }, events.map(({ at, kind, detail }, place) => {
     const status = STATUS_OF[kind] ?? kind;
-    const words = Object.entries(detail).map(([name, value]) => `${name} ${value}`).join(" · ");
+    const told = Object.entries(detail).filter(([name]) => name !== "traceback");
+    const words = told.map(([name, value]) => `${name} ${value}`).join(" · ");
     return h("li", { class: `is-${status}`, "data-key": String(place) },
       sign(status), h("strong", {}, kind.replaceAll("_", " ")), " ", exact(at), " ", h("small", {}, words));
   }));
