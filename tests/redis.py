@@ -36,6 +36,13 @@ class Redis:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def empty(self) -> None:
+        """Take everything out of it."""
+        self.command("FLUSHALL")
+
+    def close(self) -> None:
+        self.stop()
+
     def command(self, *words: str) -> str:
         """The first line of the answer; empty while it does not answer."""
         try:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from service.models import new_id
-from tests import redis
+from tests.brokers import BROKERS, Broker, running
 from tests.conformance.engines.with_celery import WithCelery, name_broker
 from tests.conformance.kinds import notes, segfault, spins, waits
 from tests.flow.evidence import (
@@ -29,29 +31,27 @@ from tests.flow.evidence import (
 )
 from tests.pictures import picture_bytes
 from tests.postgres import TEMPLATE, Server
-from tests.redis import Redis
 from tests.servers import Process, until
 
 DONE = ["claimed", "succeeded"]
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def own_broker(broker: Redis) -> Iterator[Redis]:
-    """A Redis server that these tests may stop and empty."""
-    server = redis.new_redis()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module", params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A server that these tests may stop and empty."""
+    with running(request.param) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
 def shared(
-    own_broker: Redis, postgres_server: Server, tmp_path_factory: pytest.TempPathFactory
+    broker: Broker, postgres_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WithCelery]:
     """An API and a worker with two children, for all tests."""
     folder = tmp_path_factory.mktemp("celery")
     name_database(folder, postgres_server.create(TEMPLATE))
-    name_broker(folder, own_broker.url)
+    name_broker(folder, broker.url)
     settings = {"PIXMILL_THREADS": "2", "PIXMILL_LEASE_SECONDS": "3"}
     cluster = WithCelery(folder, settings)
     yield cluster
@@ -115,11 +115,11 @@ def children(process: Process | None) -> list[int]:
 
 
 def test_uploads_are_taken_while_the_broker_is_down_and_made_when_it_is_back(
-    cluster: WithCelery, own_broker: Redis
+    cluster: WithCelery, broker: Broker
 ) -> None:
     failures = "pixmill_broker_failures_total"
     before = value(cluster.api, failures)
-    own_broker.stop()
+    broker.stop()
 
     began = time.monotonic()
     ids = upload_many(cluster, 10)
@@ -129,39 +129,39 @@ def test_uploads_are_taken_while_the_broker_is_down_and_made_when_it_is_back(
     assert (ready.status_code, ready.json()["status"]) == (200, "ok")
     assert "Error" in ready.json()["checks"]["broker"]
 
-    own_broker.start()
+    broker.start()
     assert lines_of(cluster, ids) == [DONE] * len(ids)
     assert cluster.client.get("/readyz").json()["checks"]["broker"] == "ok"
 
 
 def test_an_api_starts_without_its_broker(
-    cluster: WithCelery, own_broker: Redis, start: Callable[[str], Process]
+    cluster: WithCelery, broker: Broker, start: Callable[[str], Process]
 ) -> None:
-    own_broker.stop()
+    broker.stop()
     other = start("serve")
     task_id = upload(other.client, picture_bytes())["task_id"]
-    own_broker.start()
+    broker.start()
 
     assert lines_of(cluster, [task_id]) == [DONE]
     assert other.terminate() == 0
 
 
 def test_a_broker_emptied_in_the_midst_of_work_costs_nothing(
-    cluster: WithCelery, own_broker: Redis
+    cluster: WithCelery, broker: Broker
 ) -> None:
     ids = upload_many(cluster, 20)
-    own_broker.command("FLUSHALL")
+    broker.empty()
     ids += upload_many(cluster, 10)
 
     assert lines_of(cluster, ids) == [DONE] * len(ids)
 
 
 def test_a_broker_that_dies_in_the_midst_of_work_ends_no_worker(
-    cluster: WithCelery, own_broker: Redis
+    cluster: WithCelery, broker: Broker
 ) -> None:
     ids = upload_many(cluster, 20)
-    own_broker.stop()
-    own_broker.start()
+    broker.stop()
+    broker.start()
 
     assert lines_of(cluster, ids) == [DONE] * len(ids)
 
@@ -262,19 +262,67 @@ def test_a_handler_that_blocks_its_process_ends_as_a_crash(cluster: WithCelery) 
     until(lambda: not pids & set(children(cluster.worker)), "their end at the hard limit")
 
 
-def test_celerys_own_commands_find_the_workers(cluster: WithCelery, own_broker: Redis) -> None:
-    command = [sys.executable, "-m", "celery", "-A", "service.tasks.engines.celery", "status"]
+CELERY = [sys.executable, "-m", "celery", "-A", "service.tasks.engines.celery"]
+OURS_TO_IMPORT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
+
+def celery(cluster: WithCelery, *words: str) -> str:
+    """What a command of Celery's own prints."""
     done = subprocess.run(
-        command,
+        [*CELERY, *words],
         cwd=cluster.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=OURS_TO_IMPORT,
         capture_output=True,
         text=True,
         timeout=30,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
-    assert "1 node online" in done.stdout, done.stderr
+
+def test_celerys_own_commands_find_the_workers(cluster: WithCelery) -> None:
+    assert "1 node online" in celery(cluster, "status")
+
+
+@pytest.fixture
+def flower(cluster: WithCelery) -> Iterator[httpx.Client]:
+    """Flower beside the workers: its own API."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    watching = subprocess.Popen(
+        [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}"],
+        cwd=cluster.folder,
+        env={**OURS_TO_IMPORT, "FLOWER_UNAUTHENTICATED_API": "true"},
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        until(lambda: answers(client), "Flower answering")
+        yield client
+    watching.terminate()
+    watching.wait(10)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthcheck").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_flower_sees_the_workers_and_what_they_do(
+    cluster: WithCelery, journal: Path, flower: httpx.Client
+) -> None:
+    until(lambda: flower.get("/api/workers", params={"refresh": True}).json(), "the worker seen")
+    celery(cluster, "control", "enable_events")  # Flower asks for them every five seconds
+    (task_id,) = cluster.enqueue(notes, {"journal": journal.name, "line": "-"})
+
+    (seen,) = until(lambda: ended(flower, task_id), "the task seen to its end")
+
+    assert (seen["name"], seen["state"]) == ("pixmill.run", "SUCCESS")
+
+
+def ended(flower: httpx.Client, task_id: str) -> list[dict[str, Any]]:
+    found = flower.get("/api/tasks").json().values()
+    return [task for task in found if task_id in task["args"] and task["state"] == "SUCCESS"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from tests.conformance.engines.with_celery import WithCelery
 
 __all__ = ["ENGINES", "Cluster"]
 
-#: By the name of the engine and its database.
-ENGINES: dict[tuple[str, str], type[Cluster]] = {
+#: By the name of the engine, of its database, and of its broker where it has one.
+ENGINES: dict[tuple[str, ...], type[Cluster]] = {
     ("embedded", "sqlite"): Embedded,
     ("embedded", "postgresql"): Embedded,
-    ("celery", "postgresql"): WithCelery,
+    ("celery", "postgresql", "redis"): WithCelery,
+    ("celery", "postgresql", "rabbitmq"): WithCelery,
 }
