@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import uvicorn
 from service.api.deps import Parts
 from service.app import create_app
 from service.config import Settings
+from service.database.turn import Turn
 from service.protocol import reading
 from tests.forking import begin
 
@@ -152,3 +154,17 @@ class Process:
         self.process.stdout.close()
         self.client.close()
         return code
+
+
+def suspend(process: Process) -> None:
+    """Stop it with SIGSTOP while it is not its turn to write to SQLite: it holds nobody up."""
+    turn = Turn(process.folder / "pixmill.db.turn")
+    with closing(turn), turn:
+        process.process.send_signal(signal.SIGSTOP)
+        until(lambda: _state(process) == "T", "the stop")
+
+
+def _state(process: Process) -> str:
+    """The letter that the system has for what a process does; T: stopped."""
+    stat = Path(f"/proc/{process.process.pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tests.conftest import ON_SQLITE
 from tests.flow.evidence import Start, happened, statuses, upload
 from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
-from tests.servers import Process, finished, until
+from tests.servers import Process, finished, suspend, until
 
 SOON = 2.0
 #: Steps that each take a while: a thread is busy with one variant for longer than SOON.
@@ -79,7 +78,7 @@ def test_a_worker_that_dies_after_it_was_asked_leaves_nothing_to_run(
     worker, face = start(MODULE, threads=1), start(engine="none")
     image = upload(worker.client, picture_bytes())
     running(tmp_path)
-    worker.process.send_signal(signal.SIGSTOP)  # it cannot hear
+    suspend(worker)  # it cannot hear
     face.client.post(f"/tasks/{image['task_id']}/cancel").raise_for_status()
     worker.kill()
 

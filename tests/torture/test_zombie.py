@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.database.turn import Turn
 from tests.flow.evidence import Start, digest, numbered, query, timelines, upload, wait_for_all
 from tests.pictures import picture_bytes
-from tests.servers import Process, until
+from tests.servers import suspend, until
 from tests.torture.conftest import Enter
 from tests.torture.ledger import account, stored_files
 from tests.torture.stops import MODULE, RUNNING
@@ -33,7 +31,8 @@ def test_what_a_zombie_brings_is_refused(
     zombie = start(MODULE, f"SIGSTOP {point} 1 serve", lease_seconds=LEASE)
     data = numbered(picture_bytes(), number)
     image = upload(zombie.client, data)
-    stop_outside_a_transaction(zombie)
+    until((tmp_path / HERE).exists, "the point")
+    suspend(zombie)
 
     second = start(lease_seconds=LEASE)
     wait_for_all(tmp_path)
@@ -48,21 +47,6 @@ def test_what_a_zombie_brings_is_refused(
     assert zombie.client.get(f"/images/{image['id']}").json()["status"] == "ready"
     assert zombie.terminate() == second.terminate() == 0
     enter(f"zombie from {point}", account(tmp_path, {image["id"]: digest(data)}))
-
-
-def stop_outside_a_transaction(process: Process) -> None:
-    """Stop it where it waits, while it is not its turn to write: it holds nobody up."""
-    until((process.folder / HERE).exists, "the point")
-    turn = Turn(process.folder / "pixmill.db.turn")
-    with closing(turn), turn:
-        process.process.send_signal(signal.SIGSTOP)
-        until(lambda: state(process) == "T", "the stop")
-
-
-def state(process: Process) -> str:
-    """The letter that the system has for what a process does; T: stopped."""
-    stat = Path(f"/proc/{process.process.pid}/stat").read_text()
-    return stat.rpartition(")")[2].split()[0]
 
 
 def everything(folder: Path) -> tuple[Any, ...]:

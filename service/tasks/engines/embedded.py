@@ -10,7 +10,7 @@ asked it hears at once, as an event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 LIGHT_PLACES = 16
 #: Places for pictures, a thread: while one is decoded, another is stored and recorded.
 PIXEL_PLACES_PER_THREAD = 2
+#: Pause after a claim that found no more, in seconds: what is enqueued one by one meanwhile is
+#: claimed together, which takes a third less work a task.
+GATHER_SECONDS = 0.005
 #: Longest wait before a wish to cancel that another process took is seen, in seconds.
 HEED_SECONDS = 0.5
 
@@ -159,8 +162,10 @@ class EmbeddedEngine:
         claimed, to_next = await self._runtime.database.write(self._claim, free)
         for task in claimed:
             self._begin(task)
-        if not claimed:  # else there may be more: look again at once
+        if not claimed:
             await self._wait_for_work(to_next)
+        elif not _filled(free, claimed):  # else there may be more: look again at once
+            await asyncio.sleep(GATHER_SECONDS)
         return True
 
     def _free(self) -> dict[Lane, int]:
@@ -231,3 +236,9 @@ class EmbeddedEngine:
         spared = {one.row.lease_token for one in self._running.values()}
         if await rescue_lost(self._runtime, self._liveness, spared):
             self._wake.set()
+
+
+def _filled(free: Mapping[Lane, int], claimed: Sequence[TaskRow]) -> bool:
+    """Whether a claim took as many as there were places for, of any lane."""
+    taken = [task.lane for task in claimed]
+    return any(places and taken.count(lane) == places for lane, places in free.items())
