@@ -29,6 +29,7 @@ HUEY = "Huey"
 SAQ = "SAQ"
 DRAMATIQ = "Dramatiq"
 CELERY = "Celery"
+PROCRASTINATE = "Procrastinate"
 
 #: Huey asks its database for work; by itself as seldom as every ten seconds.
 HUEY_POLL_SECONDS = "0.005"
@@ -159,6 +160,7 @@ def lineup(stores: Stores, folder: Path) -> list[Layer]:
         _peer(SAQ, "on_saq", f"{stores.redis}/0", ("saq", "on_saq.settings")),
         _peer(DRAMATIQ, "on_dramatiq", f"{stores.redis}/1", dramatiq),
         _peer(CELERY, "on_celery", f"{stores.redis}/2", celery),
+        *([_procrastinate(stores.postgres, folder)] if stores.postgres else []),
     ]
 
 
@@ -185,6 +187,12 @@ def _huey(store: Path) -> Layer:
     delays = ("-d", HUEY_POLL_SECONDS, "-m", HUEY_POLL_SECONDS)
     worker = ("huey_consumer", "on_huey.huey", "-w", "1", *delays, "-q")
     return _peer(HUEY, "on_huey", str(store), worker)
+
+
+def _procrastinate(server: postgres.Server, folder: Path) -> Layer:
+    url = server.create(name=f"{folder.name}_procrastinate").replace("+psycopg", "")
+    worker = ("procrastinate", "-a", "on_procrastinate.app", "worker", "-c", "10")
+    return _peer(PROCRASTINATE, "on_procrastinate", url, worker)
 
 
 def _peer(name: str, module: str, store: str, worker: tuple[str, ...]) -> Layer:

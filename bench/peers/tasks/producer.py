@@ -7,9 +7,10 @@ import importlib
 import sys
 import time
 
-enqueue = importlib.import_module(sys.argv[1]).enqueue
+layer = importlib.import_module(sys.argv[1])
+getattr(layer, "prepare", lambda: None)()
 
 for line in sys.stdin:
     start = time.monotonic()
-    enqueue(int(line))
+    layer.enqueue(int(line))
     print(start, time.monotonic(), flush=True)
