@@ -24,14 +24,15 @@ _COMMENT, _APPLICATION, _XMP = 0xFE, 0xFF, b"\x0bXMP DataXMP"
 def walk(data: Data, bounds: Bounds) -> Structure:
     """Size (the screen, grown by a larger first frame, as decoders do) and frames.
 
-    A file cut short ends the walk; that is for the decoder to find.
+    From a frame on that reaches out of that, they do not count: decoders would grow for it, to
+    gigabytes. A file cut short ends the walk; that is for the decoder to find.
 
     Raises:
         UnreadablePicture: too many sub-blocks or extensions.
     """
     width, height, flags = _SCREEN.unpack_from(data, 6)
     position = 13 + _colour_table_bytes(flags)
-    frames, extensions, blocks, metadata = 0, 0, MAX_SUB_BLOCKS, set[str]()
+    frames, inside, extensions, blocks, metadata = 0, 0, 0, MAX_SUB_BLOCKS, set[str]()
     while position < len(data) and frames <= bounds.max_frames:
         kind = data[position]
         if kind == _EXTENSION and extensions < MAX_EXTENSIONS:
@@ -42,6 +43,8 @@ def walk(data: Data, bounds: Bounds) -> Structure:
             left, top, across, down, flags = _FRAME.unpack_from(data, position + 1)
             if frames == 0:
                 width, height = max(width, left + across), max(height, top + down)
+            fits = left + across <= width and top + down <= height
+            inside += fits and inside == frames
             frames += 1
             position += 11 + _colour_table_bytes(flags)
         elif kind == _EXTENSION:
@@ -54,7 +57,8 @@ def walk(data: Data, bounds: Bounds) -> Structure:
         else:
             break
         position, blocks = _skip_sub_blocks(data, position, blocks)
-    return Structure(width, height, max(1, frames), metadata=frozenset(metadata))
+    counted = inside if frames <= bounds.max_frames else frames
+    return Structure(width, height, max(1, counted), metadata=frozenset(metadata))
 
 
 def _kinds(head: bytes) -> set[str]:

@@ -219,6 +219,14 @@ def test_a_first_frame_beyond_the_screen_of_a_gif_counts(stored: Path) -> None:
         examine(stored, bytes(data))
 
 
+def test_frames_of_a_gif_count_until_one_reaches_out_of_its_screen(stored: Path) -> None:
+    beside = pictures.GIF_FRAME[:1] + b"\x08\0" + pictures.GIF_FRAME[3:]
+    data = pictures.GIF_SCREEN + pictures.GIF_FRAME * 3 + beside + pictures.GIF_FRAME + b";"
+    assert examine(stored, data).frames == 3
+    with pytest.raises(PictureTooLarge):
+        examine(stored, data, Limits(max_frames=4))
+
+
 def test_a_large_frame_of_a_gif_is_not_warned_about(stored: Path) -> None:
     data = bytearray(pictures.GIF_SCREEN + pictures.GIF_FRAME + b";")
     at = len(pictures.GIF_SCREEN)
