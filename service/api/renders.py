@@ -26,7 +26,7 @@ from service.errors import (
     TooManyRenders,
 )
 from service.imaging import Recipe
-from service.imaging.presets import Format
+from service.imaging.presets import Format, Frame
 from service.imaging.words import MAX_SIDE_PX, Fit, Gravity, Resize
 from service.imaging.words.base import Padding
 from service.signing import has_expired, is_signed
@@ -53,6 +53,7 @@ class RenderQuery(BaseModel):
         "auto", description="auto: what `Accept` names, AVIF before WebP, else JPEG or PNG."
     )
     q: int = Field(82, ge=1, le=100, description="Quality.")
+    frame: Frame = 1
     e: int | None = Field(None, ge=0, description="When it expires, in seconds since 1970.")
     s: str = Field("", max_length=64, description="The signature; the last parameter.")
 
@@ -61,7 +62,13 @@ class RenderQuery(BaseModel):
         try:
             operations = (self._resize(),) if self.w or self.h else ()
             chosen = self._format(accepted, alpha=alpha)
-            return Recipe(name=renders.RENDER, operations=operations, format=chosen, quality=self.q)
+            return Recipe(
+                name=renders.RENDER,
+                operations=operations,
+                format=chosen,
+                quality=self.q,
+                frame=self.frame,
+            )
         except ValidationError as error:
             first = field_errors(error)[0]
             given = first.field[0]  # what a recipe calls width and height is w and h here

@@ -1,4 +1,4 @@
-"""A stored file → the pixels of the whole picture, or of each of its frames."""
+"""A stored file → the pixels of one of its frames, or of each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
-from service.errors import BrokenPicture
+from service.errors import BadPipeline, BrokenPicture
 from service.imaging import colour, exif
 from service.imaging.jobs import swapped
 from service.imaging.opening import opened, quietly
 from service.imaging.probe import Probe
 from service.imaging.pyramid import Level, Wanted
+from service.imaging.seeking import go_to
 from service.imaging.window import Box, whole
 from service.interrupting import GivenUp, checkpoint
 
@@ -24,13 +25,16 @@ from service.interrupting import GivenUp, checkpoint
 BLOCK_BYTES = 1024 * 1024
 
 
-def decode(source: Path, probe: Probe, wanted: Sequence[Wanted]) -> Level:
+def decode(source: Path, probe: Probe, wanted: Sequence[Wanted], frame: int = 1) -> Level:
     """The whole picture, in the modes `resample` takes, no larger than the largest wanted needs.
 
     Raises:
-        BrokenPicture: whatever went wrong, but for want of memory.
+        BadPipeline: a later frame has another size than the first.
+        BrokenPicture: whatever else went wrong, but for want of memory.
     """
     with _decoding(source, probe) as image:
+        if frame > 1:
+            go_to(image, _first(image) + frame - 1, probe.format)
         profile = image.info.get("icc_profile")
         box = _draft(image, wanted)
         image.load()
@@ -49,15 +53,13 @@ class Frame:
 def frames(source: Path, probe: Probe) -> Iterator[Frame]:
     """The frames of a moving picture, each complete; at most as many as were probed.
 
-    Raises:
-        BrokenPicture: as `decode`.
+    Raises: as `decode`.
     """
     with _decoding(source, probe) as image:
-        # The first picture of some APNGs is for those who cannot show them moving.
-        first = int(getattr(image, "default_image", False))
+        first = _first(image)
         for number in range(first, min(first + probe.frames, getattr(image, "n_frames", 1))):
             checkpoint()
-            image.seek(number)
+            go_to(image, number, probe.format)
             image.load()
             level = Level(
                 _detached(colour.prepare(image)).copy(),
@@ -65,6 +67,12 @@ def frames(source: Path, probe: Probe) -> Iterator[Frame]:
                 image.info.get("icc_profile"),
             )
             yield Frame(level, _milliseconds(image))
+
+
+def _first(image: ImageFile) -> int:
+    """The number of the first frame: that of some APNGs is for those who cannot show them moving,
+    and no frame."""
+    return int(getattr(image, "default_image", False))
 
 
 def loops(source: Path, probe: Probe) -> int:
@@ -90,7 +98,7 @@ def _decoding(source: Path, probe: Probe) -> Iterator[ImageFile]:
                 raise BrokenPicture("The picture is not the one that was examined")
             image.decodermaxblock = BLOCK_BYTES
             yield image
-    except (BrokenPicture, MemoryError, GivenUp, GeneratorExit):
+    except (BadPipeline, BrokenPicture, MemoryError, GivenUp, GeneratorExit):
         raise
     # Pillow's decoders raise a dozen unrelated types at broken files; all mean the same here.
     except Exception as error:

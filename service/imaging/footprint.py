@@ -8,37 +8,22 @@ against real runs: never less than those take, for photographs at most about twi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-
-from PIL.ImageFile import ImageFile
 
 from service.imaging import marks
 from service.imaging.foretell import Canvas, after, at_most
-from service.imaging.jobs import Job, job_of, pixels
-from service.imaging.opening import opened
+from service.imaging.jobs import Job, frame_of, grouped, pixels
 from service.imaging.operating import PIXEL_BYTES, encoding_bytes, operating_bytes
 from service.imaging.presets import Recipe
 from service.imaging.probe import Probe
+from service.imaging.reading import Header, decoding_bytes, last_bytes, read
 from service.imaging.window import Size
 from service.imaging.words import Operation, Trim
 
 #: What a run takes of itself: tables, buffers, a stack.
 BASE_BYTES = 6 * 1024 * 1024
-#: Bytes a pixel as a decoder leaves it, by mode; all others have four.
-_DECODED: Mapping[str, int] = MappingProxyType({"1": 1, "L": 1, "P": 1, "I;16": 2})
-#: Bytes a pixel while a mode that cannot be scaled becomes one that can: it and all between.
-_PREPARING: Mapping[str, int] = MappingProxyType(
-    {"1": 2, "P": 5, "LA": 8, "PA": 8, "La": 8, "I;16": 12, "I": 13, "F": 13, "LAB": 8, "YCbCr": 8}
-)
-#: Bytes a pixel while a decoder works that holds more than the picture.
-_DECODING: Mapping[str, int] = MappingProxyType({"webp": 21, "avif": 16, "heic": 13, "tiff": 8})
-#: One more plane, and its share of what the decoder does.
-_DECODING_ALPHA = 4
-#: Copies of a whole frame of a moving picture: the decoder's own, what it was laid on, ours.
-_FRAME_COPIES = 4
 #: Bytes a pixel of a frame that waits for the others, with what encoders make of it meanwhile.
 _KEPT_FRAME = PIXEL_BYTES + 2
 
@@ -48,51 +33,26 @@ def peak_bytes(
 ) -> int:
     """The most memory that `render` takes of this file at any time, in bytes.
 
-    Reads the header once more, in whatever thread it is called, and those of the watermarks it
-    names in that folder. Raises: BadPipeline, as `plan`. Whatever else is wrong with the file is
-    for `render` to say.
+    Reads the header once more for each frame that is taken, in whatever thread it is called, and
+    those of the watermarks it names in that folder. Raises: BadPipeline, as `plan`. Whatever else
+    is wrong with the file is for `render` to say.
     """
-    header = _read(source, probe)
-    jobs = sorted((job_of(probe, recipe) for recipe in recipes), key=pixels, reverse=True)
+    theirs = marks.pixels_of(recipes, watermarks) * PIXEL_BYTES
+    groups = grouped(probe, recipes)
+    return BASE_BYTES + theirs + max(_working(source, probe, jobs) for jobs in groups)
+
+
+def _working(source: Path, probe: Probe, jobs: Sequence[Job]) -> int:
+    """The most that the jobs of one frame take."""
+    frame = frame_of(jobs[0])
+    header = read(source, probe, frame)
+    if frame > 1:  # it may be transparent where the first, which was probed, is not
+        probe = replace(probe, alpha=True)
     scale = _draft(probe, jobs)
     width, height = (max(1, round(side * scale)) for side in jobs[0].wanted.picture)
     level = _Level((width, height), header.channel)
-    theirs = marks.pixels_of(recipes, watermarks) * PIXEL_BYTES
-    working = max(_decoding(header, probe, level), *_making(header, probe, level, jobs))
-    return BASE_BYTES + theirs + working
-
-
-@dataclass(frozen=True)
-class _Header:
-    mode: str
-    #: Bytes of a progressive JPEG's coefficients, which are all held until the last scan.
-    coefficients: int
-    has_profile: bool
-    file_bytes: int
-
-    @property
-    def channel(self) -> int:
-        """Bytes a pixel of what is scaled."""
-        return 1 if self.mode in {"L", "1", "I;16", "I", "F"} else PIXEL_BYTES
-
-
-def _read(source: Path, probe: Probe) -> _Header:
-    try:
-        with opened(source, probe.format) as image:
-            profile = bool(image.info.get("icc_profile"))
-            size = source.stat().st_size
-            return _Header(image.mode, _coefficients(image), profile, size)
-    except Exception:  # noqa: BLE001 - Pillow raises whatever it likes; `render` will say so
-        return _Header("RGBA" if probe.alpha else "RGB", 0, has_profile=False, file_bytes=0)
-
-
-def _coefficients(image: ImageFile) -> int:
-    """Two bytes each, for every sample of every channel. Source: ITU-T T.81, annex G."""
-    if not image.info.get("progressive"):
-        return 0
-    layers: Sequence[tuple[int, int, int, int]] = getattr(image, "layer", ())
-    most = max((h * v for _, h, v, _ in layers), default=1)
-    return round(2 * image.width * image.height * sum(h * v / most for _, h, v, _ in layers))
+    decoding = decoding_bytes(header, probe, level.size, frame)
+    return max(decoding, *_making(header, probe, level, jobs))
 
 
 @dataclass(frozen=True)
@@ -118,24 +78,7 @@ def _draft(probe: Probe, jobs: Sequence[Job]) -> float:
     return next((scale for scale in (0.125, 0.25, 0.5) if scale >= wanted), 1.0)
 
 
-def _decoding(header: _Header, probe: Probe, level: _Level) -> int:
-    held = max(
-        _DECODED.get(header.mode, PIXEL_BYTES),
-        _PREPARING.get(header.mode, 0),
-        _decoder(probe),
-    )
-    if probe.alpha and header.mode in {"L", "RGB"}:  # a colour that counts as transparent
-        held = max(held, 2 * PIXEL_BYTES)
-    return level.size[0] * level.size[1] * held + header.coefficients + header.file_bytes
-
-
-def _decoder(probe: Probe) -> int:
-    """Bytes a pixel."""
-    extra = _DECODING_ALPHA if probe.alpha and probe.format in {"webp", "avif", "heic"} else 0
-    return _DECODING.get(probe.format, 0) + extra
-
-
-def _making(header: _Header, probe: Probe, level: _Level, jobs: Sequence[Job]) -> Iterable[int]:
+def _making(header: Header, probe: Probe, level: _Level, jobs: Sequence[Job]) -> Iterable[int]:
     """The most that each job takes, with the levels that are held for those after it."""
     held, smallest = level.bytes, level.size[0] * level.size[1]
     before = 0  # what the job before made is let go of once this one has its pixels
@@ -144,15 +87,16 @@ def _making(header: _Header, probe: Probe, level: _Level, jobs: Sequence[Job]) -
         yield held + before + _taking(header, probe, level, job)
         before = _bytes(_result(probe, job))
         beside = held if at + 1 < len(jobs) else 0
-        frames = _frames(probe, job)
-        yield beside + frames + _finishing(probe, job) + (_frame(probe) if frames else 0)
-        yield beside + frames + _ending(probe, job)
+        others = _others(probe, job)
+        last = last_bytes(header, probe) if others else 0
+        yield beside + others + last + _finishing(probe, job)
+        yield beside + others + _ending(probe, job)
         if scaled[0] * scaled[1] < smallest:
             smallest = scaled[0] * scaled[1]
             held += smallest * PIXEL_BYTES
 
 
-def _taking(header: _Header, probe: Probe, level: _Level, job: Job) -> int:
+def _taking(header: Header, probe: Probe, level: _Level, job: Job) -> int:
     """Scaling across and then down, alpha weighed in, and the way to sRGB."""
     wanted = job.wanted
     across, down = (a / b for a, b in zip(level.size, wanted.picture, strict=True))
@@ -211,14 +155,9 @@ def _result(probe: Probe, job: Job) -> Canvas:
     return [canvas, *(then for _, then in _steps(canvas, job))][-1]
 
 
-def _frames(probe: Probe, job: Job) -> int:
+def _others(probe: Probe, job: Job) -> int:
     """The further frames of a variant that moves: they are encoded together."""
     return (probe.frames - 1) * pixels(job) * _KEPT_FRAME if job.planned.moves else 0
-
-
-def _frame(probe: Probe) -> int:
-    """One of them on its way from the file."""
-    return probe.width * probe.height * max(PIXEL_BYTES * _FRAME_COPIES, _decoder(probe))
 
 
 def _ending(probe: Probe, job: Job) -> int:

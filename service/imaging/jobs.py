@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from service.imaging import exif
 from service.imaging.geometry import Placement, place
@@ -27,6 +29,22 @@ class Job:
 def pixels(job: Job) -> int:
     """Of the variant."""
     return job.planned.width * job.planned.height
+
+
+def frame_of(job: Job) -> int:
+    """The one that it takes of several frames or pages, from 1."""
+    return job.planned.frame
+
+
+def grouped(probe: Probe, recipes: Sequence[Recipe]) -> list[list[Job]]:
+    """The jobs of each frame that is wanted, the largest first, and the first frame's last: the
+    colour and the blur of what is made last are the picture's.
+
+    Raises: BadPipeline, as `plan`.
+    """
+    jobs = [job_of(probe, recipe) for recipe in recipes]
+    jobs.sort(key=lambda job: (frame_of(job), pixels(job)), reverse=True)
+    return [list(group) for _, group in groupby(jobs, frame_of)]
 
 
 def job_of(probe: Probe, recipe: Recipe) -> Job:

@@ -1,4 +1,4 @@
-"""A stored picture and its recipes → variants, decoding once.
+"""A stored picture and its recipes → variants, decoding once for all that are of one frame.
 
 `render` runs in a worker thread or an isolated process. Nothing is stored here: it yields the
 bytes of one variant after another, largest first.
@@ -16,7 +16,7 @@ from PIL.Image import Image
 
 from service.imaging import exif, marks
 from service.imaging.decoding import decode, frames, loops
-from service.imaging.jobs import Job, job_of, pixels
+from service.imaging.jobs import Job, frame_of, grouped
 from service.imaging.motion import Motion
 from service.imaging.operations import Marks, apply
 from service.imaging.operations.shape import fitted
@@ -45,7 +45,7 @@ class Rendered:
     data: bytes
     #: Its mean colour as #rrggbb, or None where it is all transparent.
     colour: str | None
-    #: The BlurHash of the whole picture.
+    #: The BlurHash of the whole picture, or of the frame it is made of.
     blurhash: str | None = None
     #: What was chosen for it on the encoder's own scale; None where nothing is lost.
     quality: int | None = None
@@ -65,24 +65,34 @@ def render(
     watermarks: Path | None = None,
     observe: Observe = _unobserved,
 ) -> Iterator[Rendered]:
-    """Make the variants, largest first; each has the size that `plan` foretold.
+    """Make the variants of one frame after another's, the first one's last, and of each the largest
+    first; each has the size that `plan` foretold.
 
-    `watermarks` is the folder of the operator's own images, if there is one. Of a moving picture
-    the first frame is taken, unless a recipe keeps it moving. Colours become sRGB, and nothing
-    but pixels is kept. Memory: about 40 MiB for a 20-megapixel photograph's usual variants.
+    `watermarks` is the folder of the operator's own images, if there is one. Of several frames
+    the first is taken, unless a recipe names another or keeps the picture moving. Colours become
+    sRGB, and nothing but pixels is kept. Memory: about 40 MiB for a 20-megapixel photograph's
+    usual variants.
 
     Raises:
         BadPipeline: as `plan`, before anything is decoded; a watermark's image is not there;
-            what `trim` left would grow too large, or take too long.
+            what `trim` left would grow too large, or take too long; a frame has another size than
+            the first.
         BrokenPicture: the pixels cannot be decoded: cut short, corrupt, or not what was probed.
         MemoryError: not the picture's fault, its size being within limits: try again later.
         GivenUp: nobody waits for it any more; looked for between two steps.
     """
     theirs = marks.read(recipes, watermarks)
-    jobs = sorted((job_of(probe, recipe) for recipe in recipes), key=pixels, reverse=True)
+    for jobs in grouped(probe, recipes):
+        yield from _of_one_frame(source, probe, jobs, theirs, observe)
+
+
+def _of_one_frame(
+    source: Path, probe: Probe, jobs: Sequence[Job], theirs: Marks, observe: Observe
+) -> Iterator[Rendered]:
     with _timed(observe, "decode", probe.format):
         # Nothing else may hold the whole picture: it goes as soon as no variant is taken from it.
-        pyramid = Pyramid((decode(source, probe, [job.wanted for job in jobs]),))
+        wanted = [job.wanted for job in jobs]
+        pyramid = Pyramid((decode(source, probe, wanted, frame_of(jobs[0])),))
         sample = exif.upright(pyramid.levels[0].sample(GRID), probe.orientation)
         blur = blur_of(sample, (probe.width, probe.height))
     for index, job in enumerate(jobs):

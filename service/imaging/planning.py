@@ -12,6 +12,7 @@ from service.imaging.foretell import Canvas, after, work
 from service.imaging.presets import Format, Recipe
 from service.imaging.probe import Probe
 from service.imaging.quality import MAX_ENCODINGS
+from service.imaging.seeking import APART
 from service.imaging.window import Size
 from service.imaging.words import (
     MAX_OUTPUT_PIXELS,
@@ -44,6 +45,8 @@ class Planned:
     content_type: str
     #: Whether all frames of a moving picture are kept.
     moves: bool = False
+    #: The one that is taken of several frames or pages, from 1.
+    frame: int = 1
 
 
 def plan(probe: Probe, recipe: Recipe) -> Planned:
@@ -52,15 +55,17 @@ def plan(probe: Probe, recipe: Recipe) -> Planned:
     Of a `trim` the header says nothing: the size is then that of a picture without such edges.
 
     Raises:
-        BadPipeline: a step would pass 16,384 pixels a side or 50 megapixels, all steps together
-            `MAX_WORK`, or the result is wider or higher than its format can hold.
+        BadPipeline: a step would pass 16,384 pixels a side or 50 megapixels, all steps together,
+            with the frames before the one that is taken, `MAX_WORK`, or the result is wider or
+            higher than its format can hold.
     """
+    frame = min(recipe.frame, probe.frames)
     whole = Canvas((probe.width, probe.height), probe.alpha)
     canvas, cost = _through(recipe, whole, recipe.operations)
     moves = _moves(probe, recipe, canvas.size, cost)
     chosen = _format(probe, recipe, canvas.alpha or moves)
-    _hold_file(recipe, chosen, canvas.size, cost)
-    return Planned(recipe.name, *canvas.size, chosen, encode.CONTENT_TYPES[chosen], moves)
+    _hold_file(recipe, chosen, canvas.size, cost + _on_the_way(probe, frame))
+    return Planned(recipe.name, *canvas.size, chosen, encode.CONTENT_TYPES[chosen], moves, frame)
 
 
 def hold_rest(planned: Planned, recipe: Recipe, size: Size, rest: Sequence[Operation]) -> None:
@@ -87,6 +92,12 @@ def _hold_file(recipe: Recipe, chosen: Format, size: Size, cost: int) -> None:
     _hold(recipe, size, encode.MAX_SIDE_PX[chosen])
     cost += _encodings(recipe) * _ENCODING.get(chosen, 1) * size[0] * size[1]
     _bound(recipe, "pixels to work on in all steps", MAX_WORK, cost)
+
+
+def _on_the_way(probe: Probe, frame: int) -> int:
+    """Pixels of the frames that are decoded before a later one."""
+    before = 0 if probe.format in APART else frame - 1
+    return before * probe.width * probe.height
 
 
 def _format(probe: Probe, recipe: Recipe, more_than_jpeg: bool) -> Format:

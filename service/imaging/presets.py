@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -19,8 +19,18 @@ from service.imaging.words import Closed, Fit, Operation, Resize
 
 MAX_OPERATIONS = 16
 MAX_VARIANTS = 20
+MAX_FRAME = 1_000_000
 
 Format = Literal["jpeg", "webp", "png", "avif", "gif"]
+Frame = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_FRAME,
+        description="The one that is taken of several frames or pages; the last if there are "
+        "fewer.",
+    ),
+]
 
 
 class Recipe(Closed):
@@ -86,6 +96,13 @@ class Recipe(Closed):
     animated: bool = Field(
         default=False, description="Keep a moving picture moving, in WebP, GIF or PNG."
     )
+    frame: Frame = 1
+
+    @model_validator(mode="after")
+    def _is_one_frame_or_all(self) -> Self:
+        if self.animated and self.frame != 1:
+            raise ValueError("a variant has all frames (animated) or one of them (frame)")
+        return self
 
     @cached_property
     def as_json(self) -> dict[str, Any]:

@@ -59,7 +59,15 @@ def _named(operation: Operation) -> str:
 
 def _format(recipe: Recipe) -> str:
     said = [f"as {_FORMATS[recipe.format]}", *_choices(recipe)]
-    return ", ".join(said) + (", moving pictures kept moving" if recipe.animated else "")
+    return ", ".join([*said, *_frames(recipe)])
+
+
+def _frames(recipe: Recipe) -> Iterator[str]:
+    """Which of several frames or pages are kept, where that is not the first."""
+    if recipe.animated:
+        yield "moving pictures kept moving"
+    elif recipe.frame > 1:
+        yield f"of several frames or pages number {recipe.frame}"
 
 
 def _choices(recipe: Recipe) -> Iterator[str]:

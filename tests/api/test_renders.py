@@ -17,7 +17,7 @@ from service.signing import sign
 from tests.api.asking import Document, problem, stored, upload
 from tests.api.conftest import serving
 from tests.conftest import NewDatabase
-from tests.pictures import encoded, picture_bytes, truncated
+from tests.pictures import animation, encoded, picture_bytes, truncated
 from tests.servers import Served, until
 
 KEY, PREVIOUS = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -82,6 +82,17 @@ def test_a_picture_is_made_as_the_address_asks(
     assert answer.headers["content-type"] == f"image/{shown}"
     with Image.open(io.BytesIO(answer.content)) as picture:
         assert (picture.size, (picture.format or "").lower()) == (size, shown)
+
+
+@pytest.mark.parametrize("source", ["gif", "webp", "tiff"])
+def test_a_render_shows_the_frame_or_the_last(signed: Served, source: str) -> None:
+    image = upload(signed.client, animation(4, source), preset="none")
+
+    for frame, blue in (("", 0), ("&frame=3", 120), ("&frame=1000000", 180)):
+        answer = render(signed, image, f"?format=png{frame}")
+        with Image.open(io.BytesIO(answer.raise_for_status().content)) as picture:
+            found = picture.convert("RGB").getpixel((4, 4))
+        assert found == pytest.approx((200, 10, blue), abs=4)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +183,8 @@ def test_an_address_expires(signed: Served, image: Document) -> None:
         ("?w=20&x=1", "invalid", "query.x"),
         ("?w=20&fit=crop", "invalid", "query.fit"),
         ("?w=9000&dpr=2", "invalid", "query.w"),
+        ("?w=20&frame=0", "invalid", "query.frame"),
+        ("?w=20&frame=1000000000", "invalid", "query.frame"),
         ("?w=16000&h=16000&fit=fill&enlarge=true", "bad_pipeline", "variants"),
     ],
 )

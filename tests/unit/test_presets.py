@@ -17,6 +17,7 @@ quality = 80
 
 [page]
 operations = [{op = "resize", width = 1280}]
+frame = 2
 """
 
 
@@ -30,11 +31,14 @@ def test_a_table_of_a_file_is_what_an_entry_of_a_list_is(tmp_path: Path) -> None
     inline = """[
         {"name": "card", "format": "webp", "quality": 80, "operations": [
             {"op": "resize", "width": 600, "height": 400, "fit": "cover"}, {"op": "sharpen"}]},
-        {"name": "page", "operations": [{"op": "resize", "width": 1280}]}
+        {"name": "page", "operations": [{"op": "resize", "width": 1280}], "frame": 2}
     ]"""
 
     assert read_presets(str(file)) == read_presets(inline)
     assert list(read_presets(str(file))) == ["card", "page"]
+    page = explained(read_presets(inline)["page"], 2000, 1000)
+    assert page.recipe.frame == 2
+    assert "frames or pages number 2" in page.summary
 
 
 @pytest.mark.parametrize(
@@ -61,6 +65,7 @@ def test_what_is_wrong_is_said(
         ("quality = 3", "valid dictionary"),
         ("[card]\nqualty = 3", "card.*|qualty"),
         ("[card]\n[card]", "TOML"),
+        ("[card]\nframe = 2\nanimated = true", "all frames"),
         ("card = " + "[" * 3000, "TOML"),
     ],
 )

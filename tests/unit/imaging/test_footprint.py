@@ -267,6 +267,57 @@ def test_a_moving_picture_takes_no_more_than_foretold(
     assert foretold <= 4 * measured + 2**20
 
 
+@on_linux
+@pytest.mark.parametrize("moves", [False, True], ids=["last", "all"])
+@pytest.mark.parametrize(
+    ("source", "mode", "count", "options"),
+    [
+        pytest.param("gif", "P", 3, {"disposal": 3}, id="gif"),
+        pytest.param("png", "RGBA", 3, {"disposal": 2, "blend": 1, "compress_level": 0}, id="png"),
+        pytest.param("webp", "RGBA", 3, {"method": 0}, id="webp"),
+        pytest.param("avif", "RGBA", 10, {"speed": 10, "subsampling": "4:4:4"}, id="avif"),
+        pytest.param("tiff", "RGB", 3, {"compression": "tiff_lzw"}, id="tiff"),
+    ],
+)
+def test_later_frames_take_no_more_than_foretold(
+    source: str,
+    mode: str,
+    count: int,
+    options: dict[str, Any],
+    moves: bool,
+    measuring: Measuring,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "picture"
+    first, *others = (photo((1000, 800), mode).rotate(9 * n) for n in range(count))
+    path.write_bytes(encoded(first, source, save_all=True, append_images=others, **options))
+    small = full("webp", {"op": "resize", "width": 100}).variants[0]
+    fields = {"animated": True} if moves else {"frame": count}
+    last = small.model_copy(update={"name": "last", **fields})
+    pipeline = Pipeline(variants=(small, last))
+
+    foretold = peak_bytes(path, probe(path, Limits()), pipeline.variants)
+    measured = measuring(path, pipeline, tmp_path)
+
+    assert measured <= foretold
+    assert foretold <= 4 * measured + 2**20
+
+
+@on_linux
+def test_pages_of_other_modes_than_the_first_take_no_more_than_foretold(
+    measuring: Measuring, tmp_path: Path
+) -> None:
+    path = tmp_path / "picture"
+    bits, colours = noisy("L").convert("1"), noisy("RGBA")
+    path.write_bytes(encoded(bits, "tiff", save_all=True, append_images=[colours]))
+    page = full("png", BLUR).variants[0].model_copy(update={"frame": 2})
+    pipeline = Pipeline(variants=(page,))
+
+    foretold = peak_bytes(path, probe(path, Limits()), pipeline.variants)
+
+    assert measuring(path, pipeline, tmp_path) <= foretold
+
+
 def thin() -> Image.Image:
     return noisy("RGB", (8_192, 2))
 
