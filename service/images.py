@@ -22,6 +22,7 @@ from service.inserts import add_rows
 from service.models import IMAGES, VARIANTS, Image, Render, Variant, new_id, now
 from service.picture import PLAIN, Row, View, document
 from service.prepared import Prepared
+from service.recording import probe_of, variants_of
 from service.schemas import ImageDocument
 from service.storage import Blob
 from service.tasks import Priority, Subject, cancel_about, enqueue
@@ -111,7 +112,7 @@ def add_variants(
     Raises: NotFound; BadPipeline.
     """
     image = find_and_hold(session, image_id)
-    rows = manifest(image_id, processing.probe_of(image), recipes)
+    rows = manifest(image_id, probe_of(image), recipes)
     names = [row["name"] for row in rows]
     first = session.scalar(
         select(func.coalesce(func.max(Variant.position) + 1, 0)).where(
@@ -222,7 +223,7 @@ def variant(session: Session, image_id: str, name: str) -> StoredVariant:
 def remove(session: Session, image_id: str, request_id: str | None) -> None:
     """Delete an image's rows; a task removes its files. Raises: NotFound."""
     image = find_and_hold(session, image_id)
-    keys = [variant.key for variant in processing.variants_of(session, image_id)]
+    keys = [variant.key for variant in variants_of(session, image_id)]
     keys += session.scalars(select(Render.key).where(Render.image_id == image_id))
     item_id = image.item_id
     session.execute(delete(Variant).where(Variant.image_id == image_id))
@@ -238,7 +239,7 @@ def remove(session: Session, image_id: str, request_id: str | None) -> None:
         request_id=request_id,
     )
     if item_id:
-        processing.recount(session, item_id, request_id)
+        items.recount(session, item_id, request_id)
 
 
 def clean_filename(name: str) -> str:

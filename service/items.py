@@ -47,6 +47,20 @@ def process(
     return get(session, item_id), ids
 
 
+def recount(session: Session, item_id: str, request_id: str | None) -> None:
+    """Have an item's statistics made anew, unless that is already about to happen."""
+    if session.get(Item, item_id) is None:
+        return
+    enqueue(
+        session,
+        update_statistics,
+        {"item_id": item_id},
+        subject=Subject("item", item_id),
+        request_id=request_id,
+        dedup_key=item_id,
+    )
+
+
 def page(session: Session, cursor: str | None, limit: int) -> list[ItemDocument]:
     """Up to `limit` items after `cursor`, in the order of their ids."""
     statement = select(Item).order_by(Item.id).limit(limit)

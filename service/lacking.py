@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from service.errors import BadPipeline
 from service.imaging import Planned, Recipe, plan
 from service.models import Image, Task, Variant
-from service.processing import probe_of
+from service.recording import probe_of
 from service.refreshing import refresh
 from service.tasks import Priority, Subject, enqueue
 from service.variants import version_of

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service import items
-from service.errors import ServiceError, SomeFailed, SubjectGone
-from service.holding import held
-from service.imaging import Probe, Recipe
-from service.making import Made, Source, make
-from service.models import IMAGES, VARIANTS, Image, Item, Task, Variant, now
-from service.prepared import Prepared
+from service.errors import ServiceError, SomeFailed
+from service.making import make
+from service.models import Image, Task, Variant
+from service.recording import begin, record
 from service.tasks import (
     LIVE,
     Lane,
     Outcome,
     Priority,
     Retry,
-    Subject,
     Work,
-    enqueue,
     task,
 )
 
@@ -69,14 +65,14 @@ def _mark_item_failed(
 )
 async def process(work: Work, image_id: str, names: Sequence[str]) -> Outcome:
     """Make those variants of an image that `names` names."""
-    source = await work.write(_begin, image_id, names)
+    source = await work.write(begin, image_id, names)
     made = await make(work, source, work.progress)
     sizes = {variant.name: variant.blob.size_bytes for variant in made}
 
-    def record(session: Session) -> None:
-        _record(session, source, made, work.task.request_id)
+    def finish(session: Session) -> None:
+        record(session, source, made, work.task.request_id)
 
-    return Outcome({"variants": sizes}, record)
+    return Outcome({"variants": sizes}, finish)
 
 
 @task(
@@ -96,10 +92,10 @@ async def process_item(work: Work, item_id: str) -> Outcome:
 
     for done, image_id in enumerate(ids):
         try:
-            source = await work.write(_begin, image_id, None)
+            source = await work.write(begin, image_id, None)
             source = replace(source, item_id=None)  # counted once, at the end
             made = await make(work, source, partial(progress, done))
-            await work.write(_record, source, made, work.task.request_id)
+            await work.write(record, source, made, work.task.request_id)
         except ServiceError as error:
             failures[image_id] = error.code
             payload = {"image_id": image_id}
@@ -108,7 +104,7 @@ async def process_item(work: Work, item_id: str) -> Outcome:
     if failures:
         reasons = ", ".join(f"{image_id}: {code}" for image_id, code in failures.items())
         raise SomeFailed(f"{len(failures)} of {len(ids)} images failed ({reasons}).")
-    return Outcome({"images": len(ids)}, lambda session: recount(session, item_id, None))
+    return Outcome({"images": len(ids)}, lambda session: items.recount(session, item_id, None))
 
 
 @task("image.erase", priority=Priority.LOW, time_limit=60)
@@ -120,140 +116,7 @@ async def erase(work: Work, image_id: str, keys: Sequence[str]) -> Outcome:
     return Outcome({"files": len(keys) + 1})
 
 
-#: What a probe says of a picture that its row keeps.
-_PROBED = ("format", "content_type", "width", "height", "orientation", "frames", "alpha")
-_HELD = Prepared(held(select(IMAGES).where(IMAGES.c.id == bindparam("wanted"))))
-_BEGUN = Prepared(
-    update(IMAGES)
-    .where(IMAGES.c.id == bindparam("wanted"))
-    .values(status="processing")
-    .returning(IMAGES.c.id)
-)
-_RECIPES = Prepared(
-    select(VARIANTS.c.name, VARIANTS.c.recipe)
-    .where(VARIANTS.c.image_id == bindparam("of_image"))
-    .order_by(VARIANTS.c.position)
-)
-
-
-def _held(session: Session, image_id: str) -> Mapping[str, Any]:
-    """The row of an image that is about to be changed. Raises: SubjectGone."""
-    image = _HELD.first_named(session, {"wanted": image_id})
-    if image is None:
-        raise SubjectGone(f"The image {image_id} was deleted.")
-    return image
-
-
-def _begin(session: Session, image_id: str, names: Iterable[str] | None) -> Source:
-    """Mark an image as being processed and read what its pipeline needs. Raises: SubjectGone."""
-    image = _held(session, image_id)
-    wanted = set(names) if names is not None else None
-    recipes = tuple(
-        Recipe.model_validate(recipe)
-        for name, recipe in _RECIPES.rows(session, {"of_image": image_id})
-        if wanted is None or name in wanted
-    )
-    _BEGUN.rows(session, {"wanted": image_id})
-    probe = Probe(**{name: image[name] for name in _PROBED})
-    return Source(image_id, image["item_id"], probe, recipes)
-
-
-_MADE = (
-    update(VARIANTS)
-    .where(VARIANTS.c.image_id == bindparam("of_image"), VARIANTS.c.key == bindparam("under_key"))
-    .values(
-        status="ready",
-        size_bytes=bindparam("size"),
-        sha256=bindparam("digest"),
-        width=bindparam("made_width"),
-        height=bindparam("made_height"),
-        quality=bindparam("chosen"),
-        score=bindparam("likeness"),
-    )
-)
-_STATUSES = Prepared(
-    select(VARIANTS.c.status).where(VARIANTS.c.image_id == bindparam("of_image")).distinct()
-)
-_CHANGED = ("status", "error_code", "error_message", "colour", "blurhash", "processed_at")
-_DONE = Prepared(
-    update(IMAGES)
-    .where(IMAGES.c.id == bindparam("wanted"))
-    .values({name: bindparam(f"now_{name}") for name in _CHANGED})
-    .returning(IMAGES.c.id)
-)
-
-
-def _record(session: Session, source: Source, made: Sequence[Made], request_id: str | None) -> None:
-    """Write what was made. A variant whose recipe has changed meanwhile keeps waiting for its own.
-
-    Raises: SubjectGone when the image was deleted.
-    """
-    # Held before its variants are looked at: of two tasks of one image the later sees the other's.
-    image = _held(session, source.image_id)
-    if made:
-        session.connection().execute(
-            _MADE,
-            [
-                {
-                    "of_image": source.image_id,
-                    "under_key": variant.key,
-                    "size": variant.blob.size_bytes,
-                    "digest": variant.blob.sha256,
-                    "made_width": variant.width,
-                    "made_height": variant.height,
-                    "chosen": variant.quality,
-                    "likeness": variant.score,
-                }
-                for variant in made
-            ],
-        )
-    status = _status(session, source.image_id)
-    changes: dict[str, Any] = {"status": status, "processed_at": now()}
-    if status == "ready":
-        changes |= {"error_code": None, "error_message": None}
-    if made:
-        changes |= {"colour": made[-1].colour, "blurhash": made[-1].blurhash}
-    row = {**image, **changes}
-    after = {f"now_{name}": row[name] for name in _CHANGED}
-    _DONE.rows(session, {"wanted": source.image_id, **after})
-    if source.item_id:
-        recount(session, source.item_id, request_id)
-
-
-def _status(session: Session, image_id: str) -> str:
-    """An image's status from its variants': whatever is worst, or not yet done, counts."""
-    statuses = {status for (status,) in _STATUSES.rows(session, {"of_image": image_id})}
-    if "pending" in statuses:
-        return "processing"
-    return "failed" if "failed" in statuses else "ready"
-
-
-def recount(session: Session, item_id: str, request_id: str | None) -> None:
-    """Have an item's statistics made anew, unless that is already about to happen."""
-    if session.get(Item, item_id) is None:
-        return
-    enqueue(
-        session,
-        items.update_statistics,
-        {"item_id": item_id},
-        subject=Subject("item", item_id),
-        request_id=request_id,
-        dedup_key=item_id,
-    )
-
-
 def _ids_of(session: Session, item_id: str) -> list[str]:
     return list(
         session.scalars(select(Image.id).where(Image.item_id == item_id).order_by(Image.id))
     )
-
-
-def probe_of(image: Image) -> Probe:
-    """What its header said."""
-    return Probe(**{name: getattr(image, name) for name in _PROBED})
-
-
-def variants_of(session: Session, image_id: str) -> list[Variant]:
-    """The variants of an image, in the order of their recipes."""
-    mine = select(Variant).where(Variant.image_id == image_id).order_by(Variant.position)
-    return list(session.scalars(mine))

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service import items
 from service.errors import NotFound, SubjectGone
 from service.holding import hold
 from service.imaging import Recipe, plan
 from service.making import Made, Source, make
 from service.models import Image, Variant, now
-from service.processing import probe_of, recount
+from service.recording import probe_of
 from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
 from service.variants import key_of, variant_row
 
@@ -115,7 +116,7 @@ def _swap(
             run_at=now() + LINGER,
         )
     if source.item_id:
-        recount(session, source.item_id, request_id)
+        items.recount(session, source.item_id, request_id)
 
 
 def _added(session: Session, source: Source, recipe: Recipe) -> Variant:

@@ -17,7 +17,7 @@ from service.holding import hold
 from service.imaging import Recipe, plan
 from service.making import Made, Source, make
 from service.models import Image, Render, Task, now
-from service.processing import probe_of
+from service.recording import probe_of
 from service.tasks import Lane, Outcome, Priority, Retry, Subject, Work, enqueue, task
 from service.variants import RENDER, key_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,10 @@ router = APIRouter(tags=["images"])
 
 VariantName = Annotated[str, Path(max_length=64, description="The variant's name.")]
 
+PATHSEND = "http.response.pathsend"
+#: The largest file that is read at once, in bytes: no more than others have in memory.
+SMALL_BYTES = 128 * 1024
+
 #: What keeps a browser from making anything of a file but a picture.
 SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -43,6 +48,22 @@ class File:
     filename: str | None = None
     #: What is changed of it on the way out.
     changes: tuple[Patch, ...] = ()
+
+
+class _Small(FileResponse):
+    """A file that is read at once: opening, reading and closing are one hop to a thread, not three.
+
+    Source: ASGI's extension for a path to be sent, which the server does not have.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def read(message: Message) -> None:
+            if message["type"] == PATHSEND:
+                body = await to_thread.run_sync(pathlib.Path(message["path"]).read_bytes)
+                message = {"type": "http.response.body", "body": body}
+            await send(message)
+
+        await super().__call__({**scope, "extensions": {PATHSEND: {}}}, receive, read)
 
 
 class _Cleaned(FileResponse):
@@ -116,10 +137,12 @@ async def send(what: File, storage: LocalStorage, request: Request) -> Response:
     }
     if _is_fresh(request, what.sha256):
         return Response(status_code=304, headers=headers)
-    kind = partial(_Cleaned, what.changes) if what.changes else FileResponse
+    stat = await storage.describe(what.key)
+    plain = _Small if stat.st_size <= SMALL_BYTES else FileResponse
+    kind = partial(_Cleaned, what.changes) if what.changes else plain
     return kind(
         storage.path(what.key),
-        stat_result=await storage.describe(what.key),
+        stat_result=stat,
         media_type=what.content_type,
         headers=headers,
         filename=what.filename,

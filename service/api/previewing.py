@@ -23,7 +23,7 @@ from service.errors import (
 )
 from service.imaging import Probe, Recipe, Rendered, peak_bytes, plan, steps
 from service.imaging.words import Resize
-from service.processing import probe_of
+from service.recording import probe_of
 from service.runtime import Runtime
 from service.tasks.engines.children import Children
 from service.tasks.work import only

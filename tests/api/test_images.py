@@ -12,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from service.api.files import SMALL_BYTES
 from tests.api.asking import JPEG, nothing_remains, pages, post, problem, stored, upload
 from tests.pictures import encoded, photo, picture_bytes, stored_turned, truncated
 from tests.servers import Served, until
@@ -423,6 +424,25 @@ def test_a_part_of_a_variant_can_be_asked_for(client: httpx.Client, url: str) ->
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert beyond.status_code == 416
     assert (renewed.status_code, renewed.content) == (200, whole.content)
+
+
+def test_small_files_and_large_ones_come_whole(service: Served) -> None:
+    """Those that are read at once, and those that are read in parts."""
+    noise = Image.effect_noise((400, 400), 90).convert("RGB")
+    variants = [
+        {"name": name, "operations": [{"op": "crop", "width": side, "height": side}]}
+        for name, side in (("small", 20), ("large", 400))
+    ]
+    pipeline = json.dumps({"variants": [one | {"format": "png"} for one in variants]})
+    document = upload(service.client, encoded(noise, "PNG"), preset="none", pipeline=pipeline)
+
+    small, large = service.image(document["id"])["variants"]
+
+    assert small["size_bytes"] < SMALL_BYTES < large["size_bytes"]
+    for variant in (small, large):
+        answer = service.client.get(variant["url"])
+        assert len(answer.content) == variant["size_bytes"]
+        assert answer.headers["etag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
 
 
 @pytest.mark.parametrize("what", ["original", "variants/thumbnail"])

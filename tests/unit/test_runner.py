@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from service import images, items, notifications, processing
+from service import images, items, notifications
 from service.config import MIB, Settings
 from service.errors import DeliveryFailed
 from service.imaging import Probe
@@ -232,14 +232,14 @@ async def test_statistics_that_run_already_count_what_is_written_meanwhile(
     runtime: Runtime, place: Place
 ) -> None:
     await runtime.database.write(items.ensure, "7")
-    await runtime.database.write(processing.recount, "7", None)
+    await runtime.database.write(items.recount, "7", None)
     (row,) = await runtime.database.write(rows.claim, ONE, worker="w", lease_seconds=30)
 
     def receive(session: Session) -> None:
         probe = Probe("jpeg", "image/jpeg", 9, 9, 1, 1, False)
         image = images.Upload(new_id(), "a.jpg", Blob(5, "0" * 64), probe)
         images.receive(session, image, [], item_id="7")
-        processing.recount(session, "7", None)
+        items.recount(session, "7", None)
 
     await runtime.database.write(receive)
     await runner.carry_out(runtime, place, row, Cancellation())
