@@ -21,7 +21,8 @@ class Backend(Protocol):
 
     @property
     def WRITING(self) -> Mapping[str, Any]:  # noqa: N802 - a module's constant
-        """Execution options of a transaction that writes."""
+        """Execution options of a transaction that writes; beside them `durable`, which says whether
+        its commit is to be on the disk when it returns."""
         ...
 
     @property

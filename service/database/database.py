@@ -38,6 +38,8 @@ class _Job:
 
     work: Callable[[Session], Any]
     result: asyncio.Future[Any]
+    #: Whether it is answered once it is on the disk, or once it is committed.
+    durable: bool
 
 
 class Database:
@@ -64,10 +66,22 @@ class Database:
 
         Raises: whatever `work` raises; DatabaseFailed or DiskFull when the database cannot.
         """
+        return await self._written(lambda session: work(session, *args, **kwargs), durable=True)
+
+    async def write_unsynced(
+        self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, for what a loss of power may undo: committed, but not waited for on the disk.
+
+        The next write that is synced takes it along. No crash of this process undoes it.
+        """
+        return await self._written(lambda session: work(session, *args, **kwargs), durable=False)
+
+    async def _written(self, work: Callable[[Session], T], *, durable: bool) -> T:
         if not all(writer.is_alive() for writer in self._writers):
             raise DatabaseFailed("The database is closed.")
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(lambda session: work(session, *args, **kwargs), result))
+        self._jobs.put(_Job(work, result, durable))
         return await result
 
     async def read(
@@ -158,8 +172,9 @@ class Database:
         return answer
 
     def _once(self, batch: list[_Job]) -> list[_Answer]:
+        durable = any(job.durable for job in batch)
         with self._turn, self.engine.connect() as connection:
-            connection.execution_options(**self.backend.WRITING)
+            connection.execution_options(**self.backend.WRITING, durable=durable)
             with connection.begin():
                 return [_carry_out(connection, job.work) for job in batch]
 

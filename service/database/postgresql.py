@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InternalError, OperationalError
 
 from service.database.turn import NoTurn
@@ -62,13 +63,20 @@ def check(url: URL) -> None:
 
 def open_engine(url: URL, connections: int) -> Engine:
     """An engine whose connections are looked at before they are used: a server restarts."""
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args=_connect_arguments(url),
     )
+    sqlalchemy_event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    if not connection.get_execution_options().get("durable", True):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def connect(url: URL) -> psycopg.Connection:

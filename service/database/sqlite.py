@@ -97,6 +97,17 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    _sync(connection, "FULL" if options.get("durable", True) else "NORMAL")
     # A write lock from the start: upgrading a read later fails at once instead of waiting.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _sync(connection: Connection, how: str) -> None:
+    """Whether the coming commit is on the disk when it returns; the connection remembers."""
+    if connection.info.get("synchronous", "FULL") != how:
+        connection.exec_driver_sql(f"PRAGMA synchronous={how}")
+        connection.info["synchronous"] = how

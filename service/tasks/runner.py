@@ -80,7 +80,7 @@ async def run(
 async def _claimed(runtime: Runtime, site: Site, task_id: str) -> TaskRow | None:
     """The task, if it could be claimed. An interruption does not leave it with nobody."""
     claiming = asyncio.ensure_future(
-        runtime.database.write(
+        runtime.database.write_unsynced(
             rows.claim_one,
             task_id,
             worker=site.worker,
@@ -167,7 +167,7 @@ def _progress(runtime: Runtime, task: TaskRow) -> Callable[[float], Awaitable[No
         if time.monotonic() - written >= PROGRESS_SECONDS:
             written = time.monotonic()
             with suppress(CapacityError):
-                await runtime.database.write(rows.report_progress, task, fraction)
+                await runtime.database.write_unsynced(rows.report_progress, task, fraction)
 
     return report
 

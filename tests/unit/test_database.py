@@ -21,6 +21,12 @@ from tests.servers import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
+#: What tells how a transaction's commit is waited for; what it says where it is, and where not.
+WAITS = {
+    "sqlite": ("PRAGMA synchronous", 2, 1),
+    "postgresql": ("SHOW synchronous_commit", "on", "off"),
+}
+
 
 @pytest.fixture
 def events() -> Events:
@@ -73,11 +79,14 @@ class Gate:
         assert self.opened.wait(PATIENCE)
 
     async def hold(self, database: Database) -> asyncio.Future[Any]:
-        held = []
-        for _ in range(database.backend.WRITERS):
-            held.append(asyncio.create_task(database.write(self.work)))
-            assert await asyncio.to_thread(self.entered.acquire, timeout=PATIENCE)
-        return asyncio.gather(*held)
+        return asyncio.gather(
+            *[await self.hold_one(database) for _ in range(database.backend.WRITERS)]
+        )
+
+    async def hold_one(self, database: Database) -> asyncio.Task[Any]:
+        held = asyncio.create_task(database.write(self.work))
+        assert await asyncio.to_thread(self.entered.acquire, timeout=PATIENCE)
+        return held
 
 
 async def begun(*_: asyncio.Task[Any]) -> None:
@@ -291,3 +300,40 @@ async def test_a_read_sees_one_state_from_its_first_statement_to_its_last(
     gate.opened.set()
 
     assert await reading == ([], [])
+
+
+async def test_only_what_a_loss_of_power_may_undo_is_not_waited_for(
+    database: Database, database_url: str
+) -> None:
+    asks, synced, unsynced = WAITS[database_url.partition(":")[0]]
+
+    def waits(session: Session) -> Any:
+        return session.execute(text(asks)).scalar()
+
+    assert await database.write(waits) == synced
+    assert await database.write_unsynced(waits) == unsynced
+    assert await database.write(waits) == synced, "on the connection that did not wait"
+    await database.write_unsynced(add, "seen")
+    assert seen_by_another(database_url) == ["seen"]
+
+
+async def test_one_write_that_must_be_on_the_disk_is_enough_for_all_that_share_its_commit(
+    database: Database, database_url: str
+) -> None:
+    asks, synced, _ = WAITS[database_url.partition(":")[0]]
+    gates = [Gate() for _ in range(database.backend.WRITERS)]
+    held = [await gate.hold_one(database) for gate in gates]
+    together = [
+        asyncio.create_task(write)
+        for write in (
+            database.write_unsynced(lambda session: session.execute(text(asks)).scalar()),
+            database.write(add, "durable"),
+        )
+    ]
+    await begun(*together)
+    gates[0].opened.set()  # so that one writer takes both
+
+    assert await asyncio.gather(*together) == [synced, "durable"]
+    for gate in gates:
+        gate.opened.set()
+    await asyncio.gather(*held)

@@ -87,7 +87,7 @@ class Child:
         while True:
             await asyncio.sleep(seconds / 3)
             with self._outliving():
-                await self._runtime.database.write(rows.renew_all, self.worker, seconds)
+                await self._runtime.database.write_unsynced(rows.renew_all, self.worker, seconds)
 
     async def _heed(self, task_id: str, cancelled: Cancellation) -> None:
         """Stop what somebody asked to cancel."""

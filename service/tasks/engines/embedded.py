@@ -159,7 +159,7 @@ class EmbeddedEngine:
             return False
         self._wake.clear()
         free = self._free()
-        claimed, to_next = await self._runtime.database.write(self._claim, free)
+        claimed, to_next = await self._runtime.database.write_unsynced(self._claim, free)
         for task in claimed:
             self._begin(task)
         if not claimed:
@@ -228,7 +228,8 @@ class EmbeddedEngine:
         await asyncio.sleep(min(self._settings.lease_seconds / 3, self._settings.sweep_seconds))
         tokens = [one.row.lease_token for one in self._running.values()]
         if tokens:
-            await self._runtime.database.write(rows.renew, tokens, self._settings.lease_seconds)
+            seconds = self._settings.lease_seconds
+            await self._runtime.database.write_unsynced(rows.renew, tokens, seconds)
         await self._rescue()
         return True
 
