@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 RUN = "pixmill.run"
 #: Tasks after which a process is replaced: whatever it leaks is bounded.
 TASKS_PER_CHILD = 1000
+#: Longest time until a child that has died is missed, in seconds.
+REPLACE_SECONDS = 0.25
 #: Longest wait for a connection to the broker, and for an answer of it, in seconds.
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
@@ -99,6 +101,7 @@ def new_app(settings: Settings) -> Celery:
 
     app.task(run, name=RUN, shared=False, Request=ForgivingRequest)
     app.steps["consumer"].add(LetGo)
+    app.steps["worker"].add(Replace)
     signals.worker_process_init.connect(lambda **_: child(), weak=False)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_shutting_down.connect(partial(_drain, settings.drain_seconds), weak=False)
@@ -117,6 +120,20 @@ class LetGo(StartStopStep):  # type: ignore[misc] # Celery has no types
     def start(self, consumer: Any) -> None:
         """A connection has been made."""
         consumer.task_consumer.channel.do_restore = False
+
+
+class Replace(StartStopStep):  # type: ignore[misc] # as above
+    """A child that has died is replaced.
+
+    Celery hears of its end at once, but now and then before it can be waited for, and would then
+    look again five seconds later.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """The pool has its children."""
+        worker.hub.call_repeatedly(REPLACE_SECONDS, worker.pool.maintain_pool)
 
 
 class ForgivingRequest(Request):  # type: ignore[misc] # as above

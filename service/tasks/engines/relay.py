@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 #: Pauses between two looks, in seconds: where the workers had nothing left, and where they had.
 HUNGRY_SECONDS = 0.02
 BUSY_SECONDS = 0.1
+#: Longest pause between two looks for dead workers, in seconds: a child that is killed costs the
+#: task that, and the time another child takes to start.
+RESCUE_SECONDS = 0.25
 
 
 class Broker(Protocol):
@@ -63,7 +66,7 @@ class RelayEngine:
         self._liveness = open_liveness(runtime.settings.database_url)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
         self._poll_seconds = runtime.settings.poll_seconds
-        self._keep_seconds = min(self._poll_seconds, runtime.settings.sweep_seconds)
+        self._keep_seconds = min(RESCUE_SECONDS, runtime.settings.sweep_seconds)
         self._pause = HUNGRY_SECONDS
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
