@@ -195,10 +195,15 @@ def test_a_task_shows_its_rounds_and_the_error_of_each_attempt(
     idle.stop()
     service = make_service()
     path = f"/tasks/{document['task_id']}"
+    kind = "/kinds/notification.send"
     for _ in range(2):
+        until(lambda: service.client.get(path).json()["attempt"] >= 1, "a first attempt")
+        # Its next attempt may be due at any moment, and must not come in between.
+        service.client.post(f"{kind}/pause").raise_for_status()
         until(lambda: service.client.get(path).json()["status"] == "retrying", "a failed attempt")
         service.client.post(f"{path}/cancel").raise_for_status()
         service.client.post(f"{path}/retry").raise_for_status()
+        service.client.post(f"{kind}/resume").raise_for_status()
     until(lambda: service.client.get(path).json()["attempt"] >= 1, "the third round")
     (tmp_path / "notifications.jsonl").rmdir()
 
@@ -206,8 +211,13 @@ def test_a_task_shows_its_rounds_and_the_error_of_each_attempt(
 
     assert task["status"] == "succeeded"
     told = [event["kind"] for event in task["events"]]
-    assert told[:9] == ["enqueued", *["claimed", "attempt_failed", "cancelled", "retried"] * 2]
+    rounds = " ".join(told).split(" retried ")
+    assert len(rounds) == 3
+    assert rounds[0].startswith("enqueued claimed attempt_failed ")
+    assert rounds[1].startswith("claimed attempt_failed ")
+    assert all(one.endswith(" attempt_failed cancelled") for one in rounds[:2])
     failed = [event["detail"] for event in task["events"] if event["kind"] == "attempt_failed"]
-    assert [one["attempt"] for one in failed[:2]] == [1, 1], "counted anew in each round"
+    first = [one for one in failed if one["attempt"] == 1]
+    assert len(first) >= 2, "counted anew in each round"
     assert {one["code"] for one in failed} == {"delivery_failed"}
     assert all("notifications file" in one["message"] for one in failed)
