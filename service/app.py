@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -49,6 +48,7 @@ from service.config import Settings
 from service.dashboard import dashboard
 from service.errors import Invalid, ServiceError
 from service.kinds import KINDS
+from service.logs import logger
 from service.metrics import Metrics
 from service.migrations import migrate
 from service.minutes import keep_minutes
@@ -57,7 +57,7 @@ from service.tasks.engines import Engine, open_engine
 from service.tasks.engines.neighbours import meet_neighbours
 from service.upkeep import claim_folders, keep_house
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Response headers that a page on another origin may read.
 EXPOSED = ("Location", "Retry-After", "X-Request-ID", "ETag")

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from service import __version__
 from service.config import Settings
@@ -72,6 +71,8 @@ def worker(
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date (`serve` does so by itself)."""
+    from rich.console import Console
+
     from service.database import without_password
     from service.migrations import migrate as bring_up_to_date
 
@@ -88,6 +89,7 @@ def migrate() -> None:
 @cli.command()
 def settings() -> None:
     """List every setting with its environment variable, its value now and what it means."""
+    from rich.console import Console
     from rich.table import Table
 
     from service.database import without_password
@@ -103,6 +105,8 @@ def settings() -> None:
 @cli.command()
 def doctor() -> None:
     """Check this installation: folders, database, codecs, fast resampling."""
+    from rich.console import Console
+
     from service.doctor import examine
 
     console = Console()

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from sqlalchemy.orm import Session
 
-log = structlog.get_logger(__name__)
+from service.logs import logger
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

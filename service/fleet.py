@@ -15,11 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import structlog
-
 from service.isolation.limits import die_with
+from service.logs import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Exit code of a process that never came to serve: another try would end the same way.
 NOT_STARTED = 3

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-import structlog
-
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks import rows
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Pause between two looks for minutes that are over, in seconds.
 ROUND_SECONDS = 60.0

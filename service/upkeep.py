@@ -13,18 +13,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import images, minutes, notifications, request_keys
 from service.holding import hold_table
 from service.inserts import add_rows
+from service.logs import logger
 from service.models import Installation, new_id, now
 from service.runtime import Runtime
 from service.tasks import rows
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Keys that are asked about in one statement.
 BATCH = 500

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
-import structlog
 
+from service.logs import logger
 from service.models import now
 from service.runtime import Runtime
 from service.tasks import rows
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Two looks are at least this far apart, in seconds, however often somebody scrapes.
 LOOK_SECONDS = 1.0

@@ -12,15 +12,15 @@ import re
 import time
 from collections.abc import Callable
 
-import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import on_fault
+from service.logs import bind_ids, forget_ids, logger
 from service.metrics import Metrics
 from service.models import new_id
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Where the ASGI scope says that nobody will get a body.
 IS_HEAD = "pixmill.head"
@@ -52,8 +52,8 @@ class Observe:
             scope = {**scope, "method": "GET", IS_HEAD: True}
         _strip_slash(scope)
         exchange = _Exchange(self._metrics(), method, scope, send)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        forget_ids()
+        bind_ids(request_id=exchange.request_id)
         try:
             await self._app(scope, receive, exchange.send)
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -14,10 +13,10 @@ from starlette.responses import Response
 
 from service.api.closing import ClosingResponse
 from service.errors import Invalid, ServiceError
-from service.logs import current_request_id
+from service.logs import current_request_id, logger
 from service.schemas import FieldError, Problem
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 #: Codes of what the framework itself refuses, by status.

@@ -15,7 +15,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
-import structlog
 from sqlalchemy.orm import Session
 
 from service.errors import (
@@ -27,6 +26,7 @@ from service.errors import (
     WorkerCrashed,
 )
 from service.events import Event
+from service.logs import bind_ids, logger
 from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.registry import Outcome
@@ -34,7 +34,7 @@ from service.tasks.retry import is_transient
 from service.tasks.words import Failure, TaskRow
 from service.tasks.work import TIME_LIMIT, Cancellation, Place, Work
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Two reports of progress that a row keeps are at least this far apart, in seconds.
 PROGRESS_SECONDS = 0.5
@@ -101,9 +101,7 @@ async def carry_out(runtime: Runtime, site: Site, task: TaskRow, cancelled: Canc
     Raises nothing but the interruption by a stop, after which the task is back in the queue.
     What the row asks for is done through `cancelled`, and is an end like the others.
     """
-    structlog.contextvars.bind_contextvars(
-        task_id=task.id, kind=task.kind, attempt=task.attempt, request_id=task.request_id
-    )
+    bind_ids(task_id=task.id, kind=task.kind, attempt=task.attempt, request_id=task.request_id)
     started = time.perf_counter()
     outcome = "lease_lost"
     try:

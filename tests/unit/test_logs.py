@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -144,3 +146,14 @@ def test_any_text_comes_back_from_its_one_line(line_of: Callable[[str], str], va
 
     assert len(line.splitlines()) == 1
     assert json.loads(line)["event"] == value
+
+
+def test_a_server_takes_nothing_along_for_tracebacks_in_colour() -> None:
+    program = (
+        "import sys, service.cli, service.app, service.server\n"
+        "print(*sorted({'rich', 'pygments'} & set(sys.modules)))\n"
+        "import rich.console\n"  # and a command that draws still can
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (run.stdout, run.stderr) == ("\n", "")

@@ -11,18 +11,17 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-import structlog
-
 from service.api.live.looking import Mark, Seen, Wanted, Watched, look
 from service.api.live.messages import RESET, Message
 from service.api.live.stream import EVERYTHING, Encoded, Stream, Topic
 from service.errors import TooManyStreams
 from service.events import Event
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks.rows import changes
 from service.tasks.rows.changes import Known, Position
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: From one look to the next, in seconds; the shortest time in between, whatever happens; and the
 #: time after a look that found too much, or could not be had.

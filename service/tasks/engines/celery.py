@@ -15,7 +15,6 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
-import structlog
 from celery import Celery, signals
 from celery.bootsteps import StartStopStep
 from celery.worker.request import Request
@@ -24,13 +23,14 @@ from kombu.exceptions import OperationalError
 
 from service import kinds
 from service.config import Settings
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks.engines.child import Child
 from service.tasks.engines.relay import BrokerFailed, RelayEngine
 from service.tasks.registry import Kind, Lane
 from service.tasks.rows import Dispatched
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 RUN = "pixmill.run"
 #: Tasks after which a process is replaced: whatever it leaks is bounded.

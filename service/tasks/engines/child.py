@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import structlog
-
 from service.config import Settings
+from service.logs import logger
 from service.runtime import open_runtime
 from service.tasks import rows, runner
 from service.tasks.engines.children import Children
@@ -24,7 +23,7 @@ from service.tasks.engines.threads import PixelThreads
 from service.tasks.registry import Kind
 from service.tasks.work import Cancellation
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Pause between two looks whether the task is to be cancelled, in seconds.
 HEED_SECONDS = 0.5

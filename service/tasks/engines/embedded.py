@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy.orm import Session
 
 from service.events import Event, Listener
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks import rows, runner
 from service.tasks.engines.children import Children
@@ -28,7 +28,7 @@ from service.tasks.registry import Lane
 from service.tasks.words import TaskRow
 from service.tasks.work import Cancellation
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Places for tasks that mostly wait for a mail server or a disk.
 LIGHT_PLACES = 16

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 
-import structlog
 from sqlalchemy.orm import Session
 
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.engines.liveness import open_liveness
@@ -27,7 +27,7 @@ from service.tasks.rows import Dispatched
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Pauses between two looks, in seconds: where the workers had nothing left, and where they had.
 HUNGRY_SECONDS = 0.02

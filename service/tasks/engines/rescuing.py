@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-import structlog
 from sqlalchemy.orm import Session
 
+from service.logs import logger
 from service.runtime import Runtime
 from service.tasks import rows
 from service.tasks.engines.liveness import Liveness
 from service.tasks.words import TaskRow
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 async def rescue_lost(runtime: Runtime, liveness: Liveness, spared: Container[str] = ()) -> bool:

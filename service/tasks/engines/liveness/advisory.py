@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterable
 
 import psycopg
-import structlog
 from sqlalchemy import make_url
 
 from service.database import postgresql
+from service.logs import logger
 from service.tasks.engines.liveness.base import new_name
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 #: Pause between two attempts to get the connection back, in seconds.
 AGAIN_SECONDS = 0.2
