@@ -285,6 +285,45 @@ def test_celerys_own_commands_find_the_workers(cluster: WithCelery) -> None:
 
 
 @pytest.fixture
+def solo(cluster: WithCelery) -> Iterator[int]:
+    """A worker without children, by Celery's own command; its process."""
+    worker = subprocess.Popen(
+        [*CELERY, "worker", "--pool=solo", "--queues=pixmill.light"],
+        cwd=cluster.folder,
+        env=OURS_TO_IMPORT,
+    )
+    yield worker.pid
+    worker.terminate()
+    assert worker.wait(10) == 0
+
+
+def test_a_worker_without_children_works_as_well(cluster: WithCelery, solo: int) -> None:
+    def is_its_work() -> bool:
+        sent = cluster.client.post("/notifications", json={"recipient": "a", "body": "x"}).json()
+        task = cluster.wait_for(sent["task_id"])
+        workers = [line["detail"]["worker"] for line in task["events"] if line["kind"] == "claimed"]
+        assert (task["status"], len(workers)) == ("succeeded", 1)
+        return int(workers[0].rsplit("-", 2)[1]) == solo
+
+    until(is_its_work, "a task that it ran")
+
+
+def test_a_pool_of_threads_is_refused(cluster: WithCelery) -> None:
+    refused = subprocess.run(
+        [*CELERY, "worker", "--pool=threads"],
+        cwd=cluster.folder,
+        env=OURS_TO_IMPORT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("give --pool prefork or solo.\n")
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.fixture
 def flower(cluster: WithCelery) -> Iterator[httpx.Client]:
     """Flower beside the workers: its own API."""
     with socket.create_server(("127.0.0.1", 0)) as free:

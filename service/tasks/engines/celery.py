@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import Any
 
 from celery import Celery, signals
-from celery.bootsteps import StartStopStep
+from celery.bootsteps import StartStopStep, Step
 from celery.worker.request import Request
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
@@ -35,6 +35,8 @@ log = logger(__name__)
 RUN = "pixmill.run"
 #: Tasks after which a process is replaced: whatever it leaks is bounded.
 TASKS_PER_CHILD = 1000
+#: Celery's pools of which a process runs one task at a time.
+POOLS = ("prefork", "solo")
 #: Longest time until a child that has died is missed, in seconds.
 REPLACE_SECONDS = 0.25
 #: Longest wait for a connection to the broker, and for an answer of it, in seconds.
@@ -101,7 +103,7 @@ def new_app(settings: Settings) -> Celery:
 
     app.task(run, name=RUN, shared=False, Request=ForgivingRequest)
     app.steps["consumer"].add(LetGo)
-    app.steps["worker"].add(Replace)
+    app.steps["worker"].update((OneByOne, Replace))
     signals.worker_process_init.connect(lambda **_: child(), weak=False)
     signals.worker_process_shutdown.connect(close, weak=False)
     signals.worker_shutting_down.connect(partial(_drain, settings.drain_seconds), weak=False)
@@ -122,6 +124,20 @@ class LetGo(StartStopStep):  # type: ignore[misc] # Celery has no types
         consumer.task_consumer.channel.do_restore = False
 
 
+class OneByOne(Step):  # type: ignore[misc] # as above
+    """A worker whose pool would run several tasks in one process does not start.
+
+    The process is the isolation, and a stop is a signal, which only its main thread hears.
+    """
+
+    def include_if(self, worker: Any) -> bool:
+        """Look at the pool that was asked for; another ends the program."""
+        pool = worker.pool_cls.__module__.rpartition(".")[2]
+        if pool not in POOLS:
+            raise SystemExit(f"Not with the pool {pool}: give --pool {' or '.join(POOLS)}.")
+        return False  # nothing is left to do
+
+
 class Replace(StartStopStep):  # type: ignore[misc] # as above
     """A child that has died is replaced.
 
@@ -130,6 +146,10 @@ class Replace(StartStopStep):  # type: ignore[misc] # as above
     """
 
     requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, worker: Any) -> bool:
+        """A pool without an event loop has no children."""
+        return bool(worker.use_eventloop)
 
     def start(self, worker: Any) -> None:
         """The pool has its children."""
