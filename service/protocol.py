@@ -1,7 +1,8 @@
 """The HTTP server's own limits, and bodies that are handed on without being copied.
 
-uvloop reads up to 256 KiB of each connection at a time, and all of that is in memory until it is
-written. `Reading` takes less of each where there are many.
+What one read of a connection takes is handed through a dozen functions, each of which costs the same
+for few bytes as for many; and it is in memory until it is written. `Reading` takes much of each
+connection where there are few, and little where there are many.
 
 uvicorn's fast parser takes headers of any size and number. What passes these bounds is answered
 with 400 by the server itself and its connection closed, as other malformed requests are.
@@ -22,9 +23,9 @@ from service.api.closing import ABORT, END_STREAMS
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 100
 #: What one read of a connection takes, in bytes: its share of what all may, within these bounds.
-READ_BYTES_TOGETHER = 4 * 1024 * 1024
+READ_BYTES_TOGETHER = 6 * 1024 * 1024
 MIN_READ_BYTES = 64 * 1024
-MAX_READ_BYTES = 256 * 1024
+MAX_READ_BYTES = 1024 * 1024
 
 
 class Reading(asyncio.BufferedProtocol):
