@@ -1,8 +1,8 @@
 """The HTTP server's own limits, and bodies that are handed on without being copied.
 
-What one read of a connection takes is handed through a dozen functions, each of which costs the same
-for few bytes as for many; and it is in memory until it is written. `Reading` takes much of each
-connection where there are few, and little where there are many.
+What one read of a connection takes is handed through a dozen functions, which cost the same for few
+bytes as for many, and is in memory until it is written. `Reading` takes much of each connection
+where there are few, and little where there are many.
 
 uvicorn's fast parser takes headers of any size and number. What passes these bounds is answered
 with 400 by the server itself and its connection closed, as other malformed requests are.
