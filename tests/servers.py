@@ -94,7 +94,9 @@ def serve(settings: Settings) -> Served:
     assert server.started, "the application did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    return Served(url, app.state.parts, httpx.Client(base_url=url, timeout=30), server, thread)
+    parts: Parts = app.state.parts
+    parts.previews._seconds = PATIENCE  # its children have what other tests leave of the cores
+    return Served(url, parts, httpx.Client(base_url=url, timeout=30), server, thread)
 
 
 @dataclass

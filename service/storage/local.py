@@ -232,11 +232,16 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _keys_below(folder: Path, before: float) -> list[str]:
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and path.stat().st_mtime < before
-    ]
+    # Of what is removed meanwhile, `walk` passes over folders, where `rglob` fails.
+    paths = (Path(within, name) for within, _, names in os.walk(folder) for name in names)
+    return [str(path.relative_to(folder)) for path in paths if _is_older(path, before)]
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

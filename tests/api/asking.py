@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,9 @@ def problem(answer: httpx.Response, status: int, code: str) -> Document:
 def stored(served: Served, store: str = "uploads") -> list[Path]:
     """The files below a store, temporary ones included, but for the mark of whose it is."""
     root: Path = getattr(served.parts.runtime.settings, store)
-    return [path for path in root.rglob("*") if path.is_file() and path.name != ".installation"]
+    # Where `rglob` fails at a folder that is removed meanwhile, this passes over it.
+    found = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+    return [path for path in found if path.is_file() and path.name != ".installation"]
 
 
 @contextmanager

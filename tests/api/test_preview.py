@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +17,10 @@ from PIL import Image
 
 from service.api.previewing import Previews
 from service.errors import TooBusy
-from service.imaging import Recipe
+from service.imaging import Recipe, Rendered
 from tests.api.asking import Document, nothing_remains, problem, upload
 from tests.pictures import encoded, picture_bytes, truncated
-from tests.servers import Served, until
+from tests.servers import PATIENCE, Served, until
 
 MakeService = Callable[..., Served]
 CARD = {
@@ -98,14 +100,24 @@ def test_what_is_not_there_or_broken_is_said(service: Served) -> None:
     problem(preview(service, broken, CARD), 422, "broken_image")
 
 
-def test_too_many_at_once_are_refused(make_service: MakeService) -> None:
+def test_too_many_at_once_are_refused(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, run = threading.Event(), Previews._run
+
+    async def held(*asked: Any) -> Rendered:
+        assert await asyncio.to_thread(go_on.wait, PATIENCE)
+        return await run(*asked)
+
+    monkeypatch.setattr(Previews, "_run", held)
     served = make_service(max_previews=1)
-    image = upload(served.client, picture_bytes("RGBA", (5000, 4000), "png"), preset="none")
+    image = upload(served.client, picture_bytes(size=(1000, 800)), preset="none")
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(preview, served, image, CARD)
         until(lambda: served.parts.previews.under_way, "the first")
 
         refused = preview(served, image, CARD)
+        go_on.set()
 
         problem(refused, 503, "too_busy")
         assert refused.headers["retry-after"] == "1"

@@ -266,13 +266,15 @@ def test_a_flood_leaves_room_for_uploads(make_service: MakeService) -> None:
 
     with ThreadPoolExecutor(8) as clients:
         flooding = [clients.submit(flood, first) for first in range(8)]
-        until(lambda: len(statuses) > 8, "the flood")
-        for _ in range(3):
-            ready = served.image(upload(served.client, picture_bytes(size=(1200, 900)))["id"])
-            assert ready["status"] == "ready"
-        there = len(statuses)
-        until(lambda: len(statuses) > there, "that it goes on")
-        stop.set()
+        try:
+            until(lambda: len(statuses) > 8, "the flood")
+            for _ in range(3):
+                ready = served.image(upload(served.client, picture_bytes(size=(1200, 900)))["id"])
+                assert ready["status"] == "ready"
+            there = len(statuses)
+            until(lambda: len(statuses) > there, "that it goes on")
+        finally:
+            stop.set()
         for one in flooding:
             one.result()
     assert set(statuses) == {200}

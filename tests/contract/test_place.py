@@ -65,6 +65,13 @@ async def within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
             TIME_LIMIT.reset(token)
 
 
+def let_time_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the event loop's clock go on by more than any time limit here, in no time."""
+    loop = asyncio.get_running_loop()
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + 2 * PATIENCE)
+
+
 async def give_up(threads: PixelThreads, held: Path) -> None:
     """Have a thread hang for as long as `held` is there, and stop waiting for it."""
     begun = Path(f"{held}.begun")
@@ -147,14 +154,18 @@ async def test_a_cancelled_caller_frees_the_place(place: Place, tmp_path: Path) 
         assert await place.run(harm.double, 3) == 6
 
 
-async def test_waiting_for_a_place_is_off_the_clock(place: Place, tmp_path: Path) -> None:
+async def test_waiting_for_a_place_is_off_the_clock(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = tmp_path / "held"
     held.touch()
     first = asyncio.create_task(place.run(harm.hang_while, str(held)))
+    await come_true(Path(f"{held}.begun").exists)
+    second = asyncio.create_task(within(PATIENCE, place.run(harm.double, 4)))
     await asyncio.sleep(0)
-    second = asyncio.create_task(within(0.5, place.run(harm.double, 4)))
 
-    _, waiting = await asyncio.wait([second], timeout=0.7)
+    let_time_pass(monkeypatch)
+    _, waiting = await asyncio.wait([second], timeout=0.01)
     held.unlink()
 
     assert waiting == {second}
@@ -177,8 +188,8 @@ async def test_a_thread_that_hangs_takes_no_place_from_the_others(
     assert await threads.run(harm.double, 5) == 10
 
     held.unlink()
-    await come_true(lambda: threads.abandoned == 0)
-    assert (threads.busy, threads.limiter.total_tokens) == (0, 1)
+    await come_true(lambda: threads.busy == 0)
+    assert (threads.abandoned, threads.limiter.total_tokens) == (0, 1)
 
 
 async def test_the_pool_grows_no_further_than_it_may(threads: PixelThreads, tmp_path: Path) -> None:
@@ -197,15 +208,20 @@ async def test_the_pool_grows_no_further_than_it_may(threads: PixelThreads, tmp_
     assert await waiting == 12
 
 
-async def test_a_thread_that_stops_in_time_is_not_abandoned(tmp_path: Path) -> None:
+async def test_a_thread_that_stops_in_time_is_not_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[bool] = []
-    threads = PixelThreads(1, spare=1, grace_seconds=0.5, on_abandoned=lambda: told.append(True))
+    threads = PixelThreads(
+        1, spare=1, grace_seconds=PATIENCE, on_abandoned=lambda: told.append(True)
+    )
     held = tmp_path / "held"
     held.touch()
     await give_up(threads, held)
     held.unlink()
     await come_true(lambda: threads.busy == 0)
-    await asyncio.sleep(0.55)  # past the grace time
+    let_time_pass(monkeypatch)
+    await asyncio.sleep(0.01)  # what is due by then comes first
 
     assert not told
     threads.close()

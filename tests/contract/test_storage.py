@@ -442,3 +442,22 @@ async def test_the_sweep_touches_no_file_that_is_complete(storage: Storage, root
     await storage.sweep()
 
     assert await read(storage, "a") == SMALL
+
+
+async def test_keys_are_listed_while_others_are_removed(storage: LocalFolder) -> None:
+    await storage.put("stays/one", stream(SMALL))
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        for number in range(600):
+            path = storage.path(f"goes/{number}")
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+            path.unlink()
+            path.parent.rmdir()
+        ended.set()
+
+    async with asyncio.TaskGroup() as beside:
+        beside.create_task(asyncio.to_thread(come_and_go))
+        while not ended.is_set():
+            assert "stays/one" in await keys(storage)

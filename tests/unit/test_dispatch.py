@@ -24,7 +24,7 @@ TEST = Kind("test", _nothing, Priority.NORMAL, Retry(), 60, Lane.PIXELS)
 
 def add(session: Session, count: int, priority: Priority = Priority.NORMAL) -> list[str]:
     """Tasks that became due one after the other."""
-    first = now() - timedelta(seconds=1)
+    first = now() - timedelta(minutes=1)
     due = (first + timedelta(milliseconds=number) for number in range(count))
     return [rows.enqueue(session, TEST, {}, priority=priority, run_at=at) for at in due]
 
