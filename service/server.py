@@ -67,10 +67,10 @@ def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, g
         ws="none",
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )
-    # The server raises the signal again once it has stopped in good order: that is the end we
-    # asked for, not a failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
     server = _Server(config)
+    # One that comes before the server listens for it ends it as soon as it has begun. The server
+    # raises the signal again once it has stopped in good order: the end we asked for, no failure.
+    signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     server.greets = greets and settings.log_format == "text"
     app.state.worn_out = lambda: setattr(server, "should_exit", True)
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter: it could not start

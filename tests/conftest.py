@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from service.config import Settings
@@ -24,8 +25,10 @@ from tests.servers import Served, serve
 #: Makes a database for a folder and returns its URL.
 NewDatabase = Callable[[Path], str]
 POSTGRES = pytest.StashKey[Path]()
-#: Of one example: a machine that stalls for a moment is no fault of what is tested.
-hypothesis_settings.register_profile("patient", deadline=None)
+#: A machine that stalls for a moment is no fault of what is tested.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("patient")
 #: Marks tests of what no database plays a part in: once is enough.
 ON_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -9,12 +9,9 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +19,7 @@ import psycopg
 
 from service.migrations import migrate
 from service.models import Base, new_id
+from tests.ports import free_port
 
 USER = "pixmill"
 NOBODY = "nobody"
@@ -72,7 +70,7 @@ class Server:
         self._run("initdb", "-D", self._data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION)
-        (self.folder / "port").write_text(str(_free_port()))
+        (self.folder / "port").write_text(str(free_port()))
 
     def start(self) -> None:
         options = f"-p {self.port}"
@@ -152,13 +150,3 @@ def _installed() -> Path:
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent.parent
-
-
-def _free_port() -> int:
-    """A port below those that the system gives whoever asks for any: nobody takes it before the
-    server does, nor while the server is stopped."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port

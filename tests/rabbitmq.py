@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from kombu import Connection
 
 from service.tasks import Lane
 from service.tasks.engines.celery import name_of
+from tests.ports import free_port
 from tests.servers import until
 
 #: What Debian's `rabbitmq-server` wraps: that one insists on a user of its own.
@@ -51,7 +50,8 @@ class RabbitMQ:
                 stderr=log,
                 start_new_session=True,
             )
-        until(lambda: b"Starting broker... completed" in self._log(), "RabbitMQ answering")
+        started = b"Starting broker... completed"
+        until(lambda: started in self._log(), "RabbitMQ answering", patience=90)
 
     def stop(self) -> None:
         """End it at once, and all it has started."""
@@ -100,7 +100,7 @@ class RabbitMQ:
 
 def new_rabbitmq() -> RabbitMQ:
     """A server on a free port, running."""
-    port, distribution_port, names_port = _free_ports(3)
+    port, distribution_port, names_port = free_port(), free_port(), free_port()
     folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
     server = RabbitMQ(folder, port, distribution_port, names_port)
     server.start()
@@ -110,9 +110,3 @@ def new_rabbitmq() -> RabbitMQ:
 def is_there() -> bool:
     """Whether the system's package is installed."""
     return PROGRAM.exists()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]

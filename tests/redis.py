@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.servers import until
 
 
@@ -55,8 +56,7 @@ class Redis:
 
 def new_redis() -> Redis:
     """A server on a free port, running."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        redis = Redis(free.getsockname()[1])
+    redis = Redis(free_port())
     redis.start()
     return redis
 

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 #: No condition that a test waits for takes this long, in seconds.
 PATIENCE = 30.0
+#: Let go of before the server does, after 5 s: no request meets a connection that is closing.
+KEPT = httpx.Limits(keepalive_expiry=2)
 
 
 def until(look: Callable[[], T], what: str = "the condition", patience: float = PATIENCE) -> T:
@@ -96,7 +98,7 @@ def serve(settings: Settings) -> Served:
     url = f"http://127.0.0.1:{port}"
     parts: Parts = app.state.parts
     parts.previews._seconds = PATIENCE  # its children have what other tests leave of the cores
-    return Served(url, parts, httpx.Client(base_url=url, timeout=30), server, thread)
+    return Served(url, parts, httpx.Client(base_url=url, timeout=30, limits=KEPT), server, thread)
 
 
 @dataclass
@@ -125,7 +127,7 @@ class Process:
         }
         self.process = begin([self.module, *self.command.split()], self.folder, environment)
         self.url = self._url()
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=30, limits=KEPT)
 
     def _url(self) -> str:
         assert self.process.stdout is not None

@@ -94,7 +94,7 @@ def test_a_tab_that_is_not_looked_at_holds_no_stream(page: Page, server: Process
 
     card = page.locator(".card").filter(has_text="unseen.jpg")
     expect(card).to_have_attribute("data-status", "ready")
-    assert open_streams(server) == 1
+    until(lambda: open_streams(server) == 1, "the stream again")
 
 
 def look(page: Page, *, hidden: bool) -> None:

@@ -43,6 +43,8 @@ def test_the_dark_is_dark(page: Page) -> None:
 
 def test_the_keyboard_goes_everywhere(page: Page) -> None:
     page.goto("/dashboard")
+    # From here on the links are the page's own.
+    expect(page.locator("[aria-current=page]")).to_have_text("Images")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="To the content")).to_be_focused()
     for name in ("Pixmill", "Images", "Activity", "Tasks"):

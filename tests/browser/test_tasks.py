@@ -214,7 +214,8 @@ def test_priorities_are_changed_one_by_one_and_together(page: Page, server: Proc
     page.goto("/dashboard/tasks?status=queued&kind=test.follows")
     page.get_by_label("Set the priority of all that fit").select_option("low")
     page.get_by_role("button", name="Set the priority of 3 tasks to low").click()
-    expect(rows(page).filter(has_text="low")).to_have_count(3)
+    priorities = page.locator("td[data-column=Priority]")
+    expect(priorities.get_by_text("low", exact=True)).to_have_count(3)
     server.client.post("/tasks/cancel", json={"status": "queued", "kind": "test.follows"})
     server.client.post("/kinds/test.follows/resume").raise_for_status()
 

@@ -163,10 +163,9 @@ def test_a_task_that_is_told_of_five_times_runs_once(cluster: Cluster, journal: 
 
 
 def test_a_scheduled_task_waits_for_its_time(cluster: Cluster, journal: Path) -> None:
-    due = now() + timedelta(seconds=1)
     payload = {"journal": journal.name, "line": "late"}
-    (late,) = cluster.enqueue(notes, payload, at=due)
     (early,) = cluster.enqueue(notes, payload | {"line": "early"})
+    (late,) = cluster.enqueue(notes, payload, at=now() + timedelta(seconds=1))
 
     assert cluster.wait_for(early)["status"] == "succeeded"
     task = cluster.wait_for(late)

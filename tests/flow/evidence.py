@@ -122,6 +122,30 @@ def query(folder: Path, statement: str) -> list[Any]:
     return [row[0] if len(row) == 1 else tuple(row) for row in rows]
 
 
+@contextmanager
+def rows_held(folder: Path) -> Iterator[None]:
+    """Hold PostgreSQL's rows of tasks: renewals pass them over, so who is stopped holds none."""
+    url = database_of(folder)
+    if url.startswith("sqlite:"):
+        yield
+        return
+    with _engine(url).begin() as connection:
+        connection.execute(text("SELECT id FROM tasks FOR UPDATE"))
+        yield
+
+
+CONNECTED = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND backend_type = 'client backend' AND pid != pg_backend_pid()
+"""
+
+
+def wait_for_its_end(folder: Path) -> None:
+    """Wait until the server has ended what a process that was killed had begun."""
+    if not database_of(folder).startswith("sqlite:"):
+        until(lambda: query(folder, CONNECTED) == [0], "the end of its sessions")
+
+
 @cache
 def _engine(url: str) -> Engine:
     if url.startswith("postgresql:"):

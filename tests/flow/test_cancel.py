@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tests.conftest import ON_SQLITE
-from tests.flow.evidence import Start, happened, statuses, upload
+from tests.flow.evidence import Start, happened, rows_held, statuses, upload
 from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
 from tests.servers import Process, finished, suspend, until
 
-SOON = 2.0
-#: Steps that each take a while: a thread is busy with one variant for longer than SOON.
-STEPS = [{"op": "blur", "radius": 20}] * 8
+SOON = 4.0
+#: Steps that each take a moment: a thread is busy with one variant for longer than SOON.
+STEPS = [{"op": "blur", "radius": 20}] * 16
 ONE_SLOW = {"variants": [{"name": "v", "operations": STEPS, "format": "jpeg"}]}
 FOUR_SLOW = {"variants": [{"name": f"v{n}", "operations": STEPS} for n in range(4)]}
 
@@ -60,7 +60,7 @@ def test_a_running_task_is_cancelled(start: Start, tmp_path: Path, asked: str) -
 @ON_SQLITE
 def test_a_thread_stops_between_two_steps_of_a_variant(start: Start) -> None:
     process = start(threads=1)
-    image = upload(process.client, picture_bytes(size=(4800, 3200)), preset="none")
+    image = upload(process.client, picture_bytes(size=(3200, 2400)), preset="none")
     finished(process.client, f"/images/{image['id']}", ("ready",))
     answer = process.client.post(f"/images/{image['id']}/process", json={"pipeline": ONE_SLOW})
     task_id = answer.raise_for_status().json()["task_id"]
@@ -78,7 +78,8 @@ def test_a_worker_that_dies_after_it_was_asked_leaves_nothing_to_run(
     worker, face = start(MODULE, threads=1), start(engine="none")
     image = upload(worker.client, picture_bytes())
     running(tmp_path)
-    suspend(worker)  # it cannot hear
+    with rows_held(tmp_path):
+        suspend(worker)  # it cannot hear
     face.client.post(f"/tasks/{image['task_id']}/cancel").raise_for_status()
     worker.kill()
 

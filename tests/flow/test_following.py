@@ -52,3 +52,4 @@ def test_many_processes_behind_one_port_tell_the_same(start: Start) -> None:
             live.wait_for("task", image["task_id"], "succeeded")
             live.wait_for("image", image["id"], "ready")
         assert "pixmill_event_streams 2.0" in fleet.client.get("/metrics").text
+    assert fleet.terminate() == 0

@@ -29,6 +29,7 @@ from tests.flow.evidence import (
     upload,
     uploading,
     wait_for_all,
+    wait_for_its_end,
 )
 from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
@@ -48,6 +49,7 @@ def test_kill_9_under_load_loses_nothing_and_does_nothing_twice(
             until(lambda: is_busy(statuses(tmp_path)), "a process in the midst of its work")
             first.kill()
 
+    wait_for_its_end(tmp_path)
     assert is_intact(tmp_path)
     caught = set(query(tmp_path, "SELECT id FROM tasks WHERE status = 'running'"))
     assert caught, "no task ran when the process died"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.flow.evidence import (
@@ -16,9 +19,10 @@ from tests.flow.evidence import (
 )
 from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
-from tests.servers import finished, until
+from tests.servers import PATIENCE, finished, until
 
 DONE = ["claimed", "succeeded"]
+ROOT = Path(__file__).parents[2]
 #: What a task is once the process has stopped: status, attempts spent, crashes counted, its lease.
 FINISHED = ("succeeded", 1, 0, None)
 WAITING = ("queued", 0, 0, None)
@@ -66,3 +70,31 @@ def test_a_stop_without_time_to_drain_gives_running_tasks_back_unspent(
     given_back = second.client.get(f"/tasks/{images[0]['task_id']}").json()
     assert happened(given_back) == ["enqueued", "claimed", "given_back", "claimed", "succeeded"]
     assert given_back["attempt"] == 1
+
+
+STOPPED_EARLY = """
+import os, signal
+from service import cli, server
+
+class Server(server._Server):
+    def run(self, sockets):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().run(sockets)
+
+server._Server = Server
+cli.cli(["serve"])
+"""
+
+
+def test_a_stop_that_comes_before_the_server_listens_for_it_is_heard(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", STOPPED_EARLY],
+        cwd=tmp_path,
+        env={**os.environ, "PIXMILL_PORT": "0", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+    assert "stopped" in ended.stderr

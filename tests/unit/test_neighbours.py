@@ -58,3 +58,22 @@ async def test_a_process_that_does_not_read_holds_nobody_up(tmp_path: Path) -> N
     assert len(found) < 10_000
     teller.close()
     busy.close()
+
+
+async def test_who_is_told_something_while_beginning_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    teller, make = Neighbours(tmp_path, lambda _: None), os.mkfifo
+
+    def make_and_be_told(path: Path, mode: int) -> None:
+        make(path, mode)
+        teller.tell("wake")
+
+    monkeypatch.setattr(os, "mkfifo", make_and_be_told)
+    begun = Neighbours(tmp_path, lines.append)
+    teller.tell("ended 7")
+
+    assert await heard(lines, 1) == ["ended 7"]
+    begun.close()
+    teller.close()

@@ -77,9 +77,12 @@ class Neighbours:
         self._folder = folder
         self._listen = listen
         self._path = folder / f".{os.getpid()}-{new_id()[-8:]}{_SUFFIX}"
-        os.mkfifo(self._path, 0o600)
+        # Read before it is seen under its name: nobody may take it for a dead process's.
+        unseen = self._path.with_suffix(".new")
+        os.mkfifo(unseen, 0o600)
         # Open for writing as well: without a writer a pipe would be at its end for ever.
-        self._pipe = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        self._pipe = os.open(unseen, os.O_RDWR | os.O_NONBLOCK)
+        unseen.rename(self._path)
         asyncio.get_running_loop().add_reader(self._pipe, self._read)
 
     def tell(self, line: str) -> None:
