@@ -68,11 +68,15 @@ def _serve_one(settings: Settings, build: Build, own: socket.socket | None, *, g
         timeout_graceful_shutdown=REQUEST_GRACE_SECONDS,
     )
     server = _Server(config)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
     # One that comes before the server listens for it ends it as soon as it has begun. The server
     # raises the signal again once it has stopped in good order: the end we asked for, no failure.
-    signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+    signal.signal(signal.SIGTERM, end)
     server.greets = greets and settings.log_format == "text"
-    app.state.worn_out = lambda: setattr(server, "should_exit", True)
+    app.state.worn_out = end
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the latter: it could not start
         server.run(sockets=[own] if own else None)
     return _leave(app.state.parts.engine) if server.started else fleet.NOT_STARTED

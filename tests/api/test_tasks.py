@@ -177,6 +177,7 @@ def test_several_processes_see_each_others_queue(make_service: Callable[..., Ser
     refused = until(
         lambda: answer if (answer := other.post("/items/7")).status_code == 503 else None,
         "a refusal",
+        patience=5,
     )
 
     assert refused is not None

@@ -15,7 +15,7 @@ from tests.flow.failing import HOLD, MODULE
 from tests.pictures import picture_bytes
 from tests.servers import Process, finished, suspend, until
 
-SOON = 4.0
+SOON = 2.0
 #: Steps that each take a moment: a thread is busy with one variant for longer than SOON.
 STEPS = [{"op": "blur", "radius": 20}] * 16
 ONE_SLOW = {"variants": [{"name": "v", "operations": STEPS, "format": "jpeg"}]}

@@ -84,7 +84,7 @@ def test_a_worker_whose_process_was_killed_is_dead_at_once(live: Live, database_
         process.kill()
         process.wait(10)
 
-    until(lambda: mine.dead([worker]) == [worker], "the end of the lock", patience=10)
+    until(lambda: mine.dead([worker]) == [worker], "the end of the lock", patience=2)
 
 
 @pytest.mark.parametrize("folder", ["missing", "missing/too"])
